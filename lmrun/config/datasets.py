@@ -1,0 +1,160 @@
+"""The `dataset` section: one class per dataset, chosen by `name`."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from lmrun.config.base import (
+    AsTuple,
+    FiniteFloat,
+    Fraction,
+    NonNegativeFloat,
+    NonNegativeInt,
+    PositiveFloat,
+    PositiveInt,
+    Section,
+    ShortForm,
+)
+
+Seed = Annotated[int, Field(ge=0, lt=2**63)]
+Names = Annotated[tuple[str, ...], AsTuple, Field(min_length=1)]
+Values = Annotated[tuple[int | float | str | bool, ...], AsTuple]
+
+
+class RosenbrockCurveConfig(Section):
+    """z = (a - x)^2 + b (y - x^2)^2 over the plane: the curve whose a and b a formula has to find."""
+
+    name: Literal["rosenbrock-curve"]
+    a: FiniteFloat = 2.5
+    """The true value of a."""
+    b: FiniteFloat = 2.5
+    """The true value of b."""
+    points: Annotated[int, Field(gt=1)] = 9
+    """Number of training points; a square number when they lie on a grid."""
+    sampling: Literal["grid", "random"] = "grid"
+    """`grid`: evenly spaced, the corners of the square included; `random`: uniform."""
+    limit: PositiveFloat = 2.0
+    """The points lie in the square [-limit, limit] x [-limit, limit]."""
+    noise: NonNegativeFloat = 0.0
+    """Standard deviation of the normal noise added to z."""
+    seed: Seed | None = None
+    """Seed of the random points and the noise; left out, the config's `seed` decides them."""
+
+
+class RosenbrockConfig(Section):
+    """The N-dimensional Rosenbrock function, sum of b (x[i+1] - x[i]^2)^2 + (a - x[i])^2, at random points."""
+
+    name: Literal["rosenbrock"]
+    dimension: Annotated[int, Field(ge=2)] = 2
+    """The number N of inputs."""
+    a: FiniteFloat = 1.0
+    """The coefficient a of (a - x[i])^2."""
+    b: PositiveFloat = 100.0
+    """The coefficient b of (x[i+1] - x[i]^2)^2."""
+    points: PositiveInt = 10_000
+    """Number of training points, uniform in [-2, 2]^N."""
+    validation_points: NonNegativeInt = 0
+    """Number of separate validation points."""
+    normalize: bool = True
+    """Scale the inputs as x/2 and the target as y/max(y) - 0.5, the maximum being that of the training points."""
+    include_minima: bool = False
+    """Put the two known minima of the function among the training points (one for N = 2 and 3, which have one)."""
+    seed: Seed | None = None
+    """Seed of the random points; left out, the config's `seed` decides them."""
+
+
+class SincConfig(Section):
+    """y = sin(pi f x) / (pi f x), evenly spaced on [-1, 1]."""
+
+    name: Literal["sinc"]
+    frequency: PositiveFloat = 10.0
+    """The frequency f."""
+    points: Annotated[int, Field(gt=1)] = 20_000
+    """Number of training points."""
+    validation_points: NonNegativeInt = 0
+    """Number of separate validation points, uniformly random on [-1, 1]."""
+    noise: NonNegativeFloat = 0.0
+    """Standard deviation of the normal noise added to y."""
+    seed: Seed | None = None
+    """Seed of the noise and the validation points; left out, the config's `seed` decides them."""
+
+
+class MnistConfig(Section):
+    """Handwritten digits: 60,000 training and 10,000 test images of 28 x 28 pixels, carried inside the package."""
+
+    name: Literal["mnist"]
+    path: str | None = None
+    """An NPZ file with x_train, y_train, x_test and y_test that replaces the packaged one."""
+    points: Annotated[int, Field(gt=0)] | None = None
+    """Train on the first `points` images only; left out, on all."""
+    validation: Fraction = 0.0
+    """Share of the training images held out for validation, drawn at random."""
+    seed: Seed | None = None
+    """Seed of the validation draw; left out, the config's `seed` decides it."""
+
+
+class RandomSplit(Section):
+    """Rows drawn at random."""
+
+    by: Literal["random"]
+    validation: Fraction = 0.15
+    """Share of the rows for validation (0.15: MATLAB's `dividerand`)."""
+    test: Fraction = 0.15
+    """Share of the rows for the test (0.15: MATLAB's `dividerand`)."""
+    seed: Seed | None = None
+    """Seed of the draw; left out, the config's `seed` decides it."""
+
+
+class BlockSplit(Section):
+    """Contiguous blocks in the order of the file: training first, then validation, then test."""
+
+    by: Literal["blocks"]
+    validation: Fraction = 0.15
+    """Share of the rows for validation (0.15: MATLAB's `divideblock`)."""
+    test: Fraction = 0.15
+    """Share of the rows for the test (0.15: MATLAB's `divideblock`)."""
+
+
+class ColumnSplit(Section):
+    """Rows told apart by the values of a column; what is in neither list trains."""
+
+    by: Literal["column"]
+    column: str
+    """The column that says where a row belongs."""
+    validation: Values = ()
+    """The values whose rows validate."""
+    test: Values = ()
+    """The values whose rows test."""
+
+
+SplitConfig = Annotated[RandomSplit | BlockSplit | ColumnSplit, Field(discriminator="by")]
+
+
+class TableConfig(Section):
+    """The user's own table: CSV, Parquet, NPZ or MAT."""
+
+    name: Literal["table"]
+    path: str
+    """The file; a relative path starts at the folder of the config."""
+    inputs: Names
+    """The columns that the model reads."""
+    targets: Names
+    """The columns that the model has to predict."""
+    sample_weight: str | None = None
+    """A column of non-negative weights of the rows in the loss."""
+    split: SplitConfig | None = None
+    """How validation and test rows are chosen; left out, every row trains."""
+    normalization: Literal["standard", "minmax", "none"] | None = None
+    """Of inputs and regression targets, fitted on the training rows: `standard` to mean 0 and standard deviation 1,
+    `minmax` to [-1, 1]. Left out: `standard` for networks, `none` for formulas."""
+
+
+DatasetConfig = Annotated[
+    Annotated[
+        RosenbrockCurveConfig | RosenbrockConfig | SincConfig | MnistConfig | TableConfig,
+        Field(discriminator="name"),
+    ],
+    ShortForm,
+]

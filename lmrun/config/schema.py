@@ -1,0 +1,89 @@
+"""The whole config: what a YAML file says, typed, immutable, with every default filled in.
+
+Nothing here imports TensorFlow or NumPy; `lmrun check` answers at once.
+"""
+
+from __future__ import annotations
+
+import re
+from typing import Annotated, Literal, Self
+
+from pydantic import Field, model_validator
+
+from lmrun.config.base import Section
+from lmrun.config.datasets import DatasetConfig, Seed
+from lmrun.config.models import LossConfig, ModelConfig
+from lmrun.config.optimizers import OPTIMIZER_NAMES, SECOND_ORDER, OptimizerConfig
+from lmrun.config.suggest import did_you_mean
+from lmrun.config.training import TrainingConfig
+
+TOLERANCES = {"float64": 1e-12, "float32": 1e-6}
+DEFAULT_STEPS = 1_000
+"""As MATLAB's `trainlm` (`epochs`)."""
+DEFAULT_FIRST_ORDER_STEPS = 10_000
+
+
+class Alternative(Section):
+    """The best known settings of another optimizer on the same problem."""
+
+    optimizer: OptimizerConfig | None = None
+    """The whole optimizer section; left out, the optimizer's defaults."""
+    training: TrainingConfig | None = None
+    """The training keys that differ from the config's."""
+
+
+class Config(Section):
+    """One experiment."""
+
+    seed: Seed = 10
+    """Decides, each by its own stream, the data, the split, the initial weights and the order of the batches."""
+    precision: Literal["float32", "float64"] = "float64"
+    """The floating-point type of data, parameters and all algebra."""
+    device: Annotated[str, Field(pattern=re.compile(r"^(auto|cpu|gpu|gpu:\d+)$"))] = "auto"
+    """`auto` takes the first GPU, or the CPU where there is none; `gpu:1` the second GPU."""
+    dataset: DatasetConfig
+    """The data."""
+    model: ModelConfig
+    """The architecture."""
+    loss: LossConfig | None = None
+    """What is minimized. Left out: `mse`, or `sparse_categorical_crossentropy` for classes."""
+    optimizer: OptimizerConfig = Field(default_factory=lambda: {"name": "lm"}, validate_default=True)
+    """How it is minimized."""
+    training: TrainingConfig = TrainingConfig()
+    """Batches and stopping rules."""
+    alternatives: dict[str, Alternative] = Field(default_factory=dict)
+    """The best known settings of other optimizers on this problem, by name; `optimizer=NAME` and `compare` use them."""
+
+    @model_validator(mode="after")
+    def _alternatives_name_optimizers(self) -> Self:
+        for name, alternative in self.alternatives.items():
+            if name not in OPTIMIZER_NAMES:
+                raise ValueError(f"alternatives: unknown optimizer '{name}'.{did_you_mean(name, OPTIMIZER_NAMES)}")
+            if alternative.optimizer is not None and alternative.optimizer.name != name:
+                raise ValueError(f"alternatives: '{name}' sets the optimizer '{alternative.optimizer.name}'")
+        return self
+
+
+def is_first_order(config: Config) -> bool:
+    """Whether the config's optimizer needs gradients only."""
+    return config.optimizer.name not in SECOND_ORDER
+
+
+def resolve(config: Config) -> Config:
+    """Write out every default that depends on another value, so that the saved config repeats the run."""
+    data = config.model_dump()
+    data["alternatives"] = {}
+    training = data["training"]
+    first_order, full_batch = is_first_order(config), training["batch_size"] == "full"
+    if training["max_steps"] is None and training["max_epochs"] is None and training["max_seconds"] is None:
+        training["max_steps"] = DEFAULT_FIRST_ORDER_STEPS if first_order else DEFAULT_STEPS
+    for tolerance in ("gradient_tolerance", "step_tolerance"):
+        if training[tolerance] is None:
+            training[tolerance] = TOLERANCES[config.precision]
+    if training["validation_interval"] is None:
+        training["validation_interval"] = 100 if first_order and full_batch else 1
+    if data["loss"] is None:
+        data["loss"] = {"name": "sparse_categorical_crossentropy" if config.dataset.name == "mnist" else "mse"}
+    if config.dataset.name == "table" and config.dataset.normalization is None:
+        data["dataset"]["normalization"] = "none" if config.model.name == "formula" else "standard"
+    return Config.model_validate(data)

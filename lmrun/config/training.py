@@ -1,0 +1,39 @@
+"""The `training` section: batches, stopping rules, checkpoints."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from lmrun.config.base import NonNegativeFloat, PositiveFloat, PositiveInt, Section
+
+
+class TrainingConfig(Section):
+    """When to stop and what to write on the way. Any number of limits may be set; the first one reached ends the run."""
+
+    batch_size: PositiveInt | Literal["full"] = "full"
+    """Rows per step; `full` takes all of them at once."""
+    shuffle: bool = True
+    """Draw a new order of the rows for each epoch (mini-batches only)."""
+    max_steps: PositiveInt | None = None
+    """Stop after this many steps. With none of the three limits set: 1,000 steps, first-order optimizers 10,000."""
+    max_epochs: PositiveInt | None = None
+    """Stop after this many passes over the training rows."""
+    max_seconds: PositiveFloat | None = None
+    """Stop after this many seconds of training, compilation included."""
+    target_loss: NonNegativeFloat | None = None
+    """Stop once the training loss is at or below this."""
+    gradient_tolerance: NonNegativeFloat | None = None
+    """Stop once the largest |element| of the gradient J^T r is at or below this (second-order, full batch).
+    Left out: 1e-12 in float64, 1e-6 in float32."""
+    step_tolerance: NonNegativeFloat | None = None
+    """Stop once |step| <= step_tolerance (|params| + step_tolerance) (second-order, full batch).
+    Left out: 1e-12 in float64, 1e-6 in float32."""
+    patience: PositiveInt | None = None
+    """Stop after this many validations without a new best (MATLAB `trainlm` uses 6)."""
+    validation_interval: PositiveInt | None = None
+    """Rows of metrics.csv from one validation to the next. Left out: 1, and 100 for first-order optimizers on the
+    full batch."""
+    checkpoint_seconds: NonNegativeFloat = 10.0
+    """Seconds from one checkpoint to the next; 0 writes one after every row of metrics.csv."""
+    log_seconds: PositiveFloat = 10.0
+    """Seconds from one progress line to the next where the output is not a terminal."""

@@ -1,0 +1,86 @@
+"""What a dataset is once it is loaded: arrays, their names, and the affine maps back to the user's units."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+Array = NDArray[np.floating]
+
+
+@dataclass(frozen=True)
+class Split:
+    """Rows of a dataset, in the units that the model trains in.
+
+    Attributes:
+        inputs: [rows, inputs] or [rows, height, width, channels], in the config's precision.
+        targets: [rows, targets] in the config's precision for regression, [rows] int64 class labels for classes.
+        weights: [rows] non-negative weights in the config's precision, or None for equal ones.
+    """
+
+    inputs: NDArray[np.floating]
+    targets: NDArray[np.generic]
+    weights: NDArray[np.floating] | None = None
+
+    @property
+    def rows(self) -> int:
+        """Number of samples."""
+        return len(self.inputs)
+
+
+@dataclass(frozen=True)
+class Affine:
+    """The map `trained = (user - shift) / scale` per column; arrays [columns], float64.
+
+    `scale` is positive.
+    """
+
+    shift: NDArray[np.float64]
+    scale: NDArray[np.float64]
+
+    def forward(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """From the user's units to those of the training; [rows, columns] to [rows, columns]."""
+        return (np.asarray(values, np.float64) - self.shift) / self.scale
+
+    def inverse(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
+        """From the units of the training to the user's; [rows, columns] to [rows, columns]."""
+        return np.asarray(values, np.float64) * self.scale + self.shift
+
+
+@dataclass(frozen=True)
+class Dataset:
+    """Training rows, and validation and test rows where there are any.
+
+    Attributes:
+        name: The dataset's name in the config.
+        train: Rows that the optimizer sees.
+        validation: Rows that decide when to stop, or None.
+        test: Rows that are looked at once, at the end, or None.
+        input_names: One name per input column (images: a single name).
+        target_names: One name per target column (classes: a single name).
+        task: `regression` or `classification`.
+        classes: Number of classes, 0 for regression.
+        input_map: The normalization of the inputs, None where there is none.
+        target_map: The normalization of the targets, None where there is none.
+        checksum: SHA-256 over names, shapes and bytes of all arrays; two runs with equal checksums saw equal data.
+    """
+
+    name: str
+    train: Split
+    validation: Split | None
+    test: Split | None
+    input_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    task: Literal["regression", "classification"] = "regression"
+    classes: int = 0
+    input_map: Affine | None = None
+    target_map: Affine | None = None
+    checksum: str = field(default="", compare=False)
+
+    @property
+    def outputs(self) -> int:
+        """Number of values that a model predicts per row."""
+        return self.classes if self.task == "classification" else len(self.target_names)
