@@ -1,0 +1,1 @@
+"""Schema, YAML with positions, overrides and messages. Nothing here imports TensorFlow or NumPy."""

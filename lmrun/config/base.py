@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Any
+from collections.abc import Sequence
+from typing import Annotated, Any, NamedTuple
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -13,6 +14,37 @@ NonNegativeFloat = Annotated[float, Field(ge=0, allow_inf_nan=False)]
 FiniteFloat = Annotated[float, Field(allow_inf_nan=False)]
 Fraction = Annotated[float, Field(ge=0, lt=1)]
 """A share of the rows: 0 is none of them, 1 would leave nothing to train on."""
+
+
+Path = tuple[str | int, ...]
+"""The keys and list indices that lead to a value."""
+
+
+class Problem(NamedTuple):
+    """What is wrong, and where: `path` from the section on; `on_key` to point at the key, not its value."""
+
+    path: Path
+    message: str
+    on_key: bool = False
+
+
+class SectionError(ValueError):
+    """Raised by validators: several problems, each with its own place."""
+
+    def __init__(self, problems: Sequence[Problem]) -> None:
+        self.problems = tuple(problems)
+        super().__init__("; ".join(f"{dotted(problem.path)}: {problem.message}" for problem in self.problems))
+
+
+def raise_problems(problems: Sequence[Problem]) -> None:
+    """Raise `SectionError` if there are any problems."""
+    if problems:
+        raise SectionError(problems)
+
+
+def dotted(path: Path) -> str:
+    """Write a path as the user does: `model.hidden[0]`."""
+    return "".join(f"[{key}]" if isinstance(key, int) else f".{key}" for key in path).removeprefix(".")
 
 
 class Section(BaseModel):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+import math
+from collections import Counter
+from typing import Annotated, Literal, Self
 
-from pydantic import Field
+from pydantic import Field, model_validator
 
 from lmrun.config.base import (
     AsTuple,
@@ -14,13 +16,16 @@ from lmrun.config.base import (
     NonNegativeInt,
     PositiveFloat,
     PositiveInt,
+    Problem,
     Section,
     ShortForm,
+    raise_problems,
 )
 
 Seed = Annotated[int, Field(ge=0, lt=2**63)]
 Names = Annotated[tuple[str, ...], AsTuple, Field(min_length=1)]
-Values = Annotated[tuple[int | float | str | bool, ...], AsTuple]
+Value = int | float | str | bool
+Values = Annotated[tuple[Value, ...], AsTuple]
 
 
 class RosenbrockCurveConfig(Section):
@@ -42,9 +47,20 @@ class RosenbrockCurveConfig(Section):
     seed: Seed | None = None
     """Seed of the random points and the noise; left out, the config's `seed` decides them."""
 
+    @model_validator(mode="after")
+    def _grid_is_square(self) -> Self:
+        side = math.isqrt(self.points)
+        if self.sampling == "grid" and side**2 != self.points:
+            near = side**2 if side > 1 and self.points - side**2 <= side else (side + 1) ** 2
+            words = (
+                f"a grid needs a square number of points, not {self.points}; write {near} or sampling: random"
+            )
+            raise_problems([Problem(("points",), words)])
+        return self
+
 
 class RosenbrockConfig(Section):
-    """The N-dimensional Rosenbrock function, sum of b (x[i+1] - x[i]^2)^2 + (a - x[i])^2, at random points."""
+    """The N-dimensional Rosenbrock function, sum of b (x[i+1] - x[i]^2)^2 + (a - x[i])^2, at random."""
 
     name: Literal["rosenbrock"]
     dimension: Annotated[int, Field(ge=2)] = 2
@@ -58,9 +74,11 @@ class RosenbrockConfig(Section):
     validation_points: NonNegativeInt = 0
     """Number of separate validation points."""
     normalize: bool = True
-    """Scale the inputs as x/2 and the target as y/max(y) - 0.5, the maximum being that of the training points."""
+    """Scale the inputs as x/2 and the target as y/max(y) - 0.5, the maximum being that of the training
+    points."""
     include_minima: bool = False
-    """Put the two known minima of the function among the training points (one for N = 2 and 3, which have one)."""
+    """Put the two known minima of the function among the training points (one for N = 2 and 3, which have
+    one)."""
     seed: Seed | None = None
     """Seed of the random points; left out, the config's `seed` decides them."""
 
@@ -82,7 +100,7 @@ class SincConfig(Section):
 
 
 class MnistConfig(Section):
-    """Handwritten digits: 60,000 training and 10,000 test images of 28 x 28 pixels, carried inside the package."""
+    """Handwritten digits, carried inside the package: 60,000 training and 10,000 test images, 28 x 28."""
 
     name: Literal["mnist"]
     path: str | None = None
@@ -93,6 +111,13 @@ class MnistConfig(Section):
     """Share of the training images held out for validation, drawn at random."""
     seed: Seed | None = None
     """Seed of the validation draw; left out, the config's `seed` decides it."""
+
+
+def leaves_rows_to_train(split: RandomSplit | BlockSplit) -> None:
+    """Raise `SectionError` where validation and test together take every row."""
+    if split.validation + split.test >= 1:
+        total = f"{split.validation:g} + {split.test:g}"
+        raise_problems([Problem((), f"validation and test ({total}) leave no rows to train on")])
 
 
 class RandomSplit(Section):
@@ -106,6 +131,11 @@ class RandomSplit(Section):
     seed: Seed | None = None
     """Seed of the draw; left out, the config's `seed` decides it."""
 
+    @model_validator(mode="after")
+    def _some_rows_train(self) -> Self:
+        leaves_rows_to_train(self)
+        return self
+
 
 class BlockSplit(Section):
     """Contiguous blocks in the order of the file: training first, then validation, then test."""
@@ -115,6 +145,11 @@ class BlockSplit(Section):
     """Share of the rows for validation (0.15: MATLAB's `divideblock`)."""
     test: Fraction = 0.15
     """Share of the rows for the test (0.15: MATLAB's `divideblock`)."""
+
+    @model_validator(mode="after")
+    def _some_rows_train(self) -> Self:
+        leaves_rows_to_train(self)
+        return self
 
 
 class ColumnSplit(Section):
@@ -127,6 +162,18 @@ class ColumnSplit(Section):
     """The values whose rows validate."""
     test: Values = ()
     """The values whose rows test."""
+
+    @model_validator(mode="after")
+    def _each_value_once(self) -> Self:
+        words = "{!r} is a value for validation already; a row can be in one part only"
+        raise_problems(
+            [
+                Problem(("test", i), words.format(value))
+                for i, value in enumerate(self.test)
+                if value in self.validation
+            ]
+        )
+        return self
 
 
 SplitConfig = Annotated[RandomSplit | BlockSplit | ColumnSplit, Field(discriminator="by")]
@@ -147,8 +194,28 @@ class TableConfig(Section):
     split: SplitConfig | None = None
     """How validation and test rows are chosen; left out, every row trains."""
     normalization: Literal["standard", "minmax", "none"] | None = None
-    """Of inputs and regression targets, fitted on the training rows: `standard` to mean 0 and standard deviation 1,
+    """Of inputs and regression targets, fitted on the training rows: `standard` to mean 0 and standard
+    deviation 1,
     `minmax` to [-1, 1]. Left out: `standard` for networks, `none` for formulas."""
+
+    @model_validator(mode="after")
+    def _each_column_has_one_role(self) -> Self:
+        weight = [] if self.sample_weight is None else [(("sample_weight",), self.sample_weight)]
+        roles = [
+            *((("inputs", i), column) for i, column in enumerate(self.inputs)),
+            *((("targets", i), column) for i, column in enumerate(self.targets)),
+            *weight,
+        ]
+        seen: Counter[str] = Counter()
+        problems = []
+        for path, column in roles:
+            if seen[column]:
+                problems.append(
+                    Problem(path, f"the column '{column}' is named twice; it can have one role only")
+                )
+            seen[column] += 1
+        raise_problems(problems)
+        return self
 
 
 DatasetConfig = Annotated[

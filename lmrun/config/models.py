@@ -2,11 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field
+from pydantic import BeforeValidator, Field, field_validator, model_validator
 
-from lmrun.config.base import AsTuple, FiniteFloat, PositiveFloat, PositiveInt, Section, ShortForm
+from lmrun.config.base import (
+    AsTuple,
+    FiniteFloat,
+    PositiveFloat,
+    PositiveInt,
+    Problem,
+    Section,
+    ShortForm,
+    raise_problems,
+)
+from lmrun.config.expression import RESERVED, is_name, names_in, parse_expression
 
 Activation = Literal[
     "linear", "tanh", "sigmoid", "relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "exponential"
@@ -91,7 +101,7 @@ LayerConfig = Annotated[
 
 
 class CnnConfig(Section):
-    """A convolutional network; a flatten where it is missing and the linear output layer are added at its end."""
+    """A convolutional network; a missing flatten and the linear output layer are added at its end."""
 
     name: Literal["cnn"]
     layers: Annotated[tuple[LayerConfig, ...], AsTuple, Field(min_length=1)]
@@ -115,7 +125,9 @@ def _as_parameter(value: object) -> object:
     return {"start": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
 
 
-Parameter = Annotated[ParameterConfig, BeforeValidator(_as_parameter)]
+Parameter = Annotated[
+    ParameterConfig, BeforeValidator(_as_parameter, json_schema_input_type=ParameterConfig | FiniteFloat)
+]
 
 
 class FormulaConfig(Section):
@@ -127,6 +139,39 @@ class FormulaConfig(Section):
     columns and parameters."""
     parameters: Annotated[dict[str, Parameter], Field(min_length=1)]
     """Name and starting value of each parameter."""
+
+    @field_validator("expression")
+    @classmethod
+    def _follows_the_grammar(cls, expression: str) -> str:
+        parse_expression(expression)
+        return expression
+
+    @field_validator("parameters")
+    @classmethod
+    def _usable_names(cls, parameters: dict[str, ParameterConfig]) -> dict[str, ParameterConfig]:
+        words = {True: "is the name of a function or constant", False: "is not a name that a formula can use"}
+        raise_problems(
+            [
+                Problem((name,), f"'{name}' {words[name in RESERVED]}; rename the parameter", on_key=True)
+                for name in parameters
+                if not is_name(name)
+            ]
+        )
+        return parameters
+
+    @model_validator(mode="after")
+    def _every_parameter_is_used(self) -> Self:
+        used = names_in(parse_expression(self.expression))
+        raise_problems(
+            [
+                Problem(
+                    ("parameters", name), "does not occur in the expression; use or remove it", on_key=True
+                )
+                for name in self.parameters
+                if name not in used
+            ]
+        )
+        return self
 
 
 ModelConfig = Annotated[

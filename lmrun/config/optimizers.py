@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+import math
 from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from lmrun.config.base import NonNegativeFloat, PositiveFloat, PositiveInt, Section, ShortForm
+from lmrun.config.base import (
+    NonNegativeFloat,
+    PositiveFloat,
+    PositiveInt,
+    Problem,
+    Section,
+    ShortForm,
+    raise_problems,
+)
 from lmrun.config.suggest import did_you_mean
 
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -26,7 +35,7 @@ class SgdConfig(Section):
     @model_validator(mode="after")
     def _nesterov_needs_momentum(self) -> Self:
         if self.nesterov and self.momentum == 0:
-            raise ValueError("nesterov needs a momentum above 0; set momentum: 0.9")
+            raise_problems([Problem(("nesterov",), "needs a momentum above 0; set momentum: 0.9")])
         return self
 
 
@@ -76,7 +85,8 @@ KERAS_OPTIMIZERS: dict[str, tuple[str, ...]] = {
     "nadam": ("beta_1", "beta_2", "epsilon"),
     "rmsprop": ("rho", "momentum", "epsilon", "centered"),
 }
-"""The other optimizers of Keras and their arguments besides `learning_rate`; a test holds this equal to Keras."""
+"""The other optimizers of Keras and their arguments besides `learning_rate`; a test holds this equal to
+Keras."""
 
 
 class KerasOptimizerConfig(Section):
@@ -108,11 +118,14 @@ class KerasOptimizerConfig(Section):
     @model_validator(mode="after")
     def _known_arguments(self) -> Self:
         known = KERAS_OPTIMIZERS[self.name]
+        problems = []
         for key, value in self.arguments.items():
             if key not in known:
-                raise ValueError(f"unknown key '{key}' of {self.name}.{did_you_mean(key, known)}")
-            if not isinstance(value, int | float):
-                raise ValueError(f"'{key}' should be a number or true or false, not {value!r}")
+                near = did_you_mean(key, ("learning_rate", *known))
+                problems.append(Problem((key,), f"unknown key of {self.name}.{near}", on_key=True))
+            elif not isinstance(value, int | float) or not math.isfinite(value):
+                problems.append(Problem((key,), "should be a finite number, or true or false"))
+        raise_problems(problems)
         return self
 
 
@@ -138,8 +151,16 @@ class DampingLimits(Section):
     max_attempts: PositiveInt = 40
     """Trial steps with growing damping before a step is given up."""
     scaling: Literal["identity", "marquardt"] = "identity"
-    """The diagonal D of the damped matrix J^T J + damping D: `identity` (Levenberg 1944) or `marquardt`, the diagonal
+    """The diagonal D of the damped matrix J^T J + damping D: `identity` (Levenberg 1944) or `marquardt`,
+    the diagonal
     of J^T J (Marquardt 1963)."""
+
+    @model_validator(mode="after")
+    def _limits_in_order(self) -> Self:
+        if self.minimum > self.maximum:
+            words = f"should be at most the maximum, {self.maximum:g}, not {self.minimum:g}"
+            raise_problems([Problem(("minimum",), words)])
+        return self
 
 
 class FactorDamping(DampingLimits):
@@ -159,11 +180,14 @@ class NielsenDamping(DampingLimits):
 
     update: Literal["nielsen"] = "nielsen"
     initial: PositiveFloat = 1e-3
-    """The first damping as a multiple of the largest diagonal element of the scaled J^T J (1e-3: the same source)."""
+    """The first damping as a multiple of the largest diagonal element of the scaled J^T J (1e-3: the same
+    source)."""
 
 
 def _damping_tag(value: Any) -> str:
-    update = value.get("update", "nielsen") if isinstance(value, dict) else getattr(value, "update", "nielsen")
+    update = (
+        value.get("update", "nielsen") if isinstance(value, dict) else getattr(value, "update", "nielsen")
+    )
     return update if isinstance(update, str) else "nielsen"
 
 

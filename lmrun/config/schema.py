@@ -10,11 +10,11 @@ from typing import Annotated, Literal, Self
 
 from pydantic import Field, model_validator
 
-from lmrun.config.base import Section
+from lmrun.config.base import Section, raise_problems
+from lmrun.config.consistency import problems_between
 from lmrun.config.datasets import DatasetConfig, Seed
 from lmrun.config.models import LossConfig, ModelConfig
-from lmrun.config.optimizers import OPTIMIZER_NAMES, SECOND_ORDER, OptimizerConfig
-from lmrun.config.suggest import did_you_mean
+from lmrun.config.optimizers import SECOND_ORDER, OptimizerConfig
 from lmrun.config.training import TrainingConfig
 
 TOLERANCES = {"float64": 1e-12, "float32": 1e-6}
@@ -36,10 +36,13 @@ class Config(Section):
     """One experiment."""
 
     seed: Seed = 10
-    """Decides, each by its own stream, the data, the split, the initial weights and the order of the batches."""
+    """Decides, each by its own stream, the data, the split, the initial weights and the order of the
+    batches."""
     precision: Literal["float32", "float64"] = "float64"
     """The floating-point type of data, parameters and all algebra."""
-    device: Annotated[str, Field(pattern=re.compile(r"^(auto|cpu|gpu|gpu:\d+)$"))] = "auto"
+    device: Annotated[
+        str, Field(pattern=re.compile(r"^(auto|cpu|gpu|gpu:\d+)$"), examples=["auto", "cpu", "gpu", "gpu:1"])
+    ] = "auto"
     """`auto` takes the first GPU, or the CPU where there is none; `gpu:1` the second GPU."""
     dataset: DatasetConfig
     """The data."""
@@ -52,15 +55,12 @@ class Config(Section):
     training: TrainingConfig = TrainingConfig()
     """Batches and stopping rules."""
     alternatives: dict[str, Alternative] = Field(default_factory=dict)
-    """The best known settings of other optimizers on this problem, by name; `optimizer=NAME` and `compare` use them."""
+    """The best known settings of other optimizers on this problem, by name; `optimizer=NAME` and `compare`
+    use them."""
 
     @model_validator(mode="after")
-    def _alternatives_name_optimizers(self) -> Self:
-        for name, alternative in self.alternatives.items():
-            if name not in OPTIMIZER_NAMES:
-                raise ValueError(f"alternatives: unknown optimizer '{name}'.{did_you_mean(name, OPTIMIZER_NAMES)}")
-            if alternative.optimizer is not None and alternative.optimizer.name != name:
-                raise ValueError(f"alternatives: '{name}' sets the optimizer '{alternative.optimizer.name}'")
+    def _sections_fit(self) -> Self:
+        raise_problems(problems_between({name: getattr(self, name) for name in type(self).model_fields}))
         return self
 
 
@@ -83,7 +83,9 @@ def resolve(config: Config) -> Config:
     if training["validation_interval"] is None:
         training["validation_interval"] = 100 if first_order and full_batch else 1
     if data["loss"] is None:
-        data["loss"] = {"name": "sparse_categorical_crossentropy" if config.dataset.name == "mnist" else "mse"}
+        data["loss"] = {
+            "name": "sparse_categorical_crossentropy" if config.dataset.name == "mnist" else "mse"
+        }
     if config.dataset.name == "table" and config.dataset.normalization is None:
         data["dataset"]["normalization"] = "none" if config.model.name == "formula" else "standard"
     return Config.model_validate(data)

@@ -7,7 +7,7 @@ from difflib import get_close_matches
 
 
 def did_you_mean(word: str, known: Iterable[str]) -> str:
-    """Return ` Did you mean 'x'?` for the nearest of `known`, else ` Known: a, b, c.`, else an empty string."""
+    """Return ` Did you mean 'x'?` for the nearest of `known`, else ` Known: a, b.`, else an empty string."""
     names = list(known)
     near = get_close_matches(word.lower(), names, n=1, cutoff=0.6)
     if near:

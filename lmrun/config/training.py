@@ -8,14 +8,15 @@ from lmrun.config.base import NonNegativeFloat, PositiveFloat, PositiveInt, Sect
 
 
 class TrainingConfig(Section):
-    """When to stop and what to write on the way. Any number of limits may be set; the first one reached ends the run."""
+    """When to stop and what to write on the way; of several limits, the first one reached ends the run."""
 
     batch_size: PositiveInt | Literal["full"] = "full"
     """Rows per step; `full` takes all of them at once."""
     shuffle: bool = True
     """Draw a new order of the rows for each epoch (mini-batches only)."""
     max_steps: PositiveInt | None = None
-    """Stop after this many steps. With none of the three limits set: 1,000 steps, first-order optimizers 10,000."""
+    """Stop after this many steps. With none of the three limits set: 1,000 steps, first-order optimizers
+    10,000."""
     max_epochs: PositiveInt | None = None
     """Stop after this many passes over the training rows."""
     max_seconds: PositiveFloat | None = None
@@ -31,7 +32,8 @@ class TrainingConfig(Section):
     patience: PositiveInt | None = None
     """Stop after this many validations without a new best (MATLAB `trainlm` uses 6)."""
     validation_interval: PositiveInt | None = None
-    """Rows of metrics.csv from one validation to the next. Left out: 1, and 100 for first-order optimizers on the
+    """Rows of metrics.csv from one validation to the next. Left out: 1, and 100 for first-order optimizers
+    on the
     full batch."""
     checkpoint_seconds: NonNegativeFloat = 10.0
     """Seconds from one checkpoint to the next; 0 writes one after every row of metrics.csv."""

@@ -17,7 +17,8 @@ class Split:
 
     Attributes:
         inputs: [rows, inputs] or [rows, height, width, channels], in the config's precision.
-        targets: [rows, targets] in the config's precision for regression, [rows] int64 class labels for classes.
+        targets: [rows, targets] in the config's precision (classes as 0 and 1 included), or class labels
+            [rows] int64.
         weights: [rows] non-negative weights in the config's precision, or None for equal ones.
     """
 
@@ -60,12 +61,12 @@ class Dataset:
         validation: Rows that decide when to stop, or None.
         test: Rows that are looked at once, at the end, or None.
         input_names: One name per input column (images: a single name).
-        target_names: One name per target column (classes: a single name).
+        target_names: One name per target column (class labels: a single name).
         task: `regression` or `classification`.
-        classes: Number of classes, 0 for regression.
+        classes: Number of exclusive classes, 0 for regression and for independent yes/no targets.
         input_map: The normalization of the inputs, None where there is none.
         target_map: The normalization of the targets, None where there is none.
-        checksum: SHA-256 over names, shapes and bytes of all arrays; two runs with equal checksums saw equal data.
+        checksum: SHA-256 over names, shapes and bytes of all arrays: equal checksums mean equal data.
     """
 
     name: str
@@ -83,4 +84,4 @@ class Dataset:
     @property
     def outputs(self) -> int:
         """Number of values that a model predicts per row."""
-        return self.classes if self.task == "classification" else len(self.target_names)
+        return self.classes or len(self.target_names)

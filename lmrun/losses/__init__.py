@@ -1,0 +1,1 @@
+"""Losses: value, residual and the factor of the Gauss-Newton curvature."""

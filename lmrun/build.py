@@ -1,0 +1,121 @@
+"""From a config to an experiment: the only module that knows all registries."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lmrun.config.schema import Config
+from lmrun.curvature.kernels import Kernels
+from lmrun.datasets import TARGETS_OF_LOSS, Dataset, load_dataset
+from lmrun.errors import ConfigError, DataError
+from lmrun.linalg.algebra import Algebra
+from lmrun.linalg.device import DeviceAlgebra
+from lmrun.linalg.host import HostAlgebra
+from lmrun.losses.base import Loss
+from lmrun.losses.registry import build_loss
+from lmrun.models.cnn import build_cnn
+from lmrun.models.formula import build_formula
+from lmrun.models.mlp import build_mlp
+from lmrun.models.network import Network
+from lmrun.optimizers.base import SecondOrder
+from lmrun.optimizers.first_order import FirstOrder
+from lmrun.optimizers.registry import build_optimizer
+from lmrun.seeding import Stream, generator
+
+
+@dataclass(frozen=True)
+class Experiment:
+    """All parts of one run, ready to train.
+
+    Attributes:
+        config: The resolved config.
+        device: TensorFlow's name of the device, such as `/CPU:0`.
+        dataset: The data in the units of the training.
+        network: The model with its initial weights.
+        loss: The loss.
+        kernels: Compiled functions of model and loss.
+        algebra: Host algebra on a CPU, device algebra elsewhere.
+        optimizer: The optimizer.
+    """
+
+    config: Config
+    device: str
+    dataset: Dataset
+    network: Network
+    loss: Loss
+    kernels: Kernels
+    algebra: Algebra
+    optimizer: FirstOrder | SecondOrder
+
+
+def choose_device(name: str) -> str:
+    """Turn the config's `device` into TensorFlow's name of it.
+
+    Raises:
+        ConfigError: A GPU is asked for that TensorFlow does not see.
+    """
+    gpus = tf.config.list_physical_devices("GPU")
+    if name == "cpu" or (name == "auto" and not gpus):
+        return "/CPU:0"
+    index = int(name.partition(":")[2] or 0)
+    if index >= len(gpus):
+        raise ConfigError(
+            [
+                f"device: '{name}' is not there: TensorFlow sees {len(gpus)} GPU(s). Set device: cpu, or install the GPU "
+                "build: pip install 'lmrun[gpu]'."
+            ]
+        )
+    return f"/GPU:{index}"
+
+
+def build_network(config: Config, dataset: Dataset) -> Network:
+    """Build the config's model for a dataset, with the initial weights of the config's seed."""
+    shape, outputs = dataset.train.inputs.shape[1:], dataset.outputs
+    rng = generator(config.seed, Stream.WEIGHTS)
+    match config.model.name:
+        case "mlp":
+            return build_mlp(config.model, shape, outputs, dtype=config.precision, rng=rng)
+        case "cnn":
+            return build_cnn(config.model, shape, outputs, dtype=config.precision, rng=rng)
+        case "formula":
+            if len(shape) != 1 or outputs != 1:
+                raise DataError(
+                    f"model.name: a formula predicts one value from named columns, but the dataset {dataset.name} has "
+                    f"{outputs} outputs and samples of the shape {shape}; use mlp, or name a single target."
+                )
+            return build_formula(config.model, dataset.input_names, dtype=config.precision)
+
+
+def build(config: Config) -> Experiment:
+    """Build every part of an experiment.
+
+    Raises:
+        ConfigError: The device is not there, or an optimizer's argument does not suit it.
+        DataError: The data cannot be read, or does not fit the model.
+    """
+    device = choose_device(config.device)
+    assert config.loss is not None, "a resolved config has a loss"
+    dataset = load_dataset(
+        config.dataset,
+        seed=config.seed,
+        precision=config.precision,
+        targets=TARGETS_OF_LOSS[config.loss.name],
+    )
+    with tf.device(device):
+        network = build_network(config, dataset)
+        loss = build_loss(config.loss)
+        kernels = Kernels(network, loss)
+        algebra = HostAlgebra(config.precision) if device == "/CPU:0" else DeviceAlgebra(config.precision)
+        optimizer = build_optimizer(config.optimizer, kernels)
+    return Experiment(config, device, dataset, network, loss, kernels, algebra, optimizer)
+
+
+def as_params(experiment: Experiment) -> Any:
+    """Return the network's present parameters as a tensor [n] on the experiment's device."""
+    params: np.ndarray = experiment.network.params()
+    with tf.device(experiment.device):
+        return tf.constant(params)

@@ -1,0 +1,142 @@
+"""What has to fit between the sections of a config, as far as it can be known without the data.
+
+Each check names the sections that it reads, so that it can run on those that are valid when others are not
+and all problems of a file show at once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+from lmrun.config.base import Problem
+from lmrun.config.datasets import (
+    MnistConfig,
+    RosenbrockConfig,
+    RosenbrockCurveConfig,
+    SincConfig,
+    TableConfig,
+)
+from lmrun.config.expression import RESERVED, ExpressionError, parse_expression
+from lmrun.config.models import CnnConfig, FormulaConfig
+from lmrun.config.optimizers import OPTIMIZER_NAMES
+from lmrun.config.suggest import did_you_mean
+
+CROSSENTROPIES = ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
+
+
+def input_columns(dataset: Any) -> tuple[str, ...] | None:
+    """Return the names of a dataset's input columns; None for images."""
+    match dataset:
+        case RosenbrockCurveConfig():
+            return ("x", "y")
+        case SincConfig():
+            return ("x",)
+        case RosenbrockConfig(dimension=dimension):
+            return tuple(f"x{i + 1}" for i in range(dimension))
+        case TableConfig(inputs=inputs):
+            return inputs
+    return None
+
+
+def has_validation(dataset: Any) -> bool:
+    """Whether a dataset holds rows out for validation."""
+    match dataset:
+        case RosenbrockConfig(validation_points=points) | SincConfig(validation_points=points):
+            return points > 0
+        case MnistConfig(validation=share):
+            return share > 0
+        case TableConfig(split=split) if split is not None:
+            return bool(split.validation)
+    return False
+
+
+def _formula_fits(dataset: Any, model: Any) -> Iterator[Problem]:
+    if not isinstance(model, FormulaConfig):
+        return
+    columns = input_columns(dataset)
+    if columns is None:
+        yield Problem(("model",), f"a formula reads columns, but {dataset.name} has images; use mlp or cnn")
+        return
+    if isinstance(dataset, TableConfig):
+        if len(dataset.targets) > 1:
+            words = f"a formula predicts one column, not {len(dataset.targets)}"
+            yield Problem(("dataset", "targets"), words)
+        for i, column in enumerate(columns):
+            if column in RESERVED:
+                words = f"a formula cannot read '{column}', which is the name of a function or constant"
+                yield Problem(("dataset", "inputs", i), words)
+    for name in model.parameters:
+        if name in columns:
+            yield Problem(
+                ("model", "parameters", name), "is the name of an input too; rename the parameter", True
+            )
+    try:
+        parse_expression(model.expression, {*columns, *model.parameters} - RESERVED)
+    except ExpressionError as error:
+        yield Problem(("model", "expression"), str(error))
+
+
+def _cnn_has_images(dataset: Any, model: Any) -> Iterator[Problem]:
+    if isinstance(model, CnnConfig) and input_columns(dataset) is not None:
+        yield Problem(
+            ("model",), f"a cnn needs images, but {dataset.name} has columns; use mlp, or dataset: mnist"
+        )
+
+
+def _loss_fits(dataset: Any, loss: Any) -> Iterator[Problem]:
+    if loss is None or loss.name not in CROSSENTROPIES or isinstance(dataset, MnistConfig):
+        return
+    if not isinstance(dataset, TableConfig):
+        yield Problem(("loss",), f"{loss.name} needs classes, but {dataset.name} has real numbers; use mse")
+    elif loss.name == "categorical_crossentropy" and len(dataset.targets) == 1:
+        words = "categorical_crossentropy needs one target column per class; for a column of labels use "
+        yield Problem(("loss",), words + "sparse_categorical_crossentropy")
+    elif loss.name == "sparse_categorical_crossentropy" and len(dataset.targets) > 1:
+        words = f"sparse_categorical_crossentropy needs one target column, not {len(dataset.targets)}"
+        yield Problem(("loss",), words)
+
+
+def _patience_can_count(dataset: Any, training: Any) -> Iterator[Problem]:
+    if training.patience is not None and not has_validation(dataset):
+        hints = {
+            "rosenbrock": "; set dataset.validation_points",
+            "sinc": "; set dataset.validation_points",
+            "mnist": "; set dataset.validation",
+            "table": "; add a split to the dataset",
+        }
+        yield Problem(("training", "patience"), f"needs validation rows{hints.get(dataset.name, '')}")
+
+
+def _alternatives_name_optimizers(alternatives: Any) -> Iterator[Problem]:
+    for name, alternative in alternatives.items():
+        if name not in OPTIMIZER_NAMES:
+            words = f"unknown optimizer '{name}'.{did_you_mean(name, OPTIMIZER_NAMES)}"
+            yield Problem(("alternatives", name), words, on_key=True)
+        elif alternative.optimizer is not None and alternative.optimizer.name != name:
+            words = f"should be {name}, the alternative's own name, not {alternative.optimizer.name}"
+            yield Problem(("alternatives", name, "optimizer", "name"), words)
+
+
+CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
+    (("dataset", "model"), _formula_fits),
+    (("dataset", "model"), _cnn_has_images),
+    (("dataset", "loss"), _loss_fits),
+    (("dataset", "training"), _patience_can_count),
+    (("alternatives",), _alternatives_name_optimizers),
+)
+"""The sections that each check reads, and the check."""
+
+
+def problems_between(sections: Mapping[str, Any]) -> list[Problem]:
+    """Run every check whose sections are there.
+
+    Args:
+        sections: The valid sections by name, as the fields of `schema.Config`.
+    """
+    return [
+        problem
+        for needs, check in CHECKS
+        if all(name in sections for name in needs)
+        for problem in check(*(sections[name] for name in needs))
+    ]

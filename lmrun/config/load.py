@@ -1,0 +1,104 @@
+"""From a file and overrides to a valid, resolved config, or to all of their problems at once."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, get_type_hints
+
+from pydantic import TypeAdapter, ValidationError
+
+from lmrun.config.base import Problem
+from lmrun.config.consistency import problems_between
+from lmrun.config.document import Document, parse, read_text
+from lmrun.config.dump import to_yaml
+from lmrun.config.messages import findings, place_of, problems_of
+from lmrun.config.overrides import apply_overrides
+from lmrun.config.schema import Config, resolve
+from lmrun.config.shipped import find_config
+from lmrun.errors import ConfigError
+
+__all__ = ["LoadedConfig", "load_config", "to_yaml"]
+
+
+@dataclass(frozen=True)
+class LoadedConfig:
+    """A config and where it came from.
+
+    Attributes:
+        config: Resolved: every default is written out, `alternatives` are gone, paths are absolute.
+        source: The file's text as it was.
+        path: The file, absolute.
+        overrides: The overrides as they were given.
+    """
+
+    config: Config
+    source: str
+    path: Path
+    overrides: tuple[str, ...]
+
+
+def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedConfig:
+    """Read a config by its path or shipped name, apply overrides, validate and resolve it.
+
+    Args:
+        name_or_path: A YAML file, or the name of a shipped config.
+        overrides: `KEY=VALUE` texts.
+
+    Raises:
+        UsageError: There is no such file or shipped config.
+        ConfigError: The file cannot be read, or file or overrides are not valid; all problems at once.
+    """
+    path = find_config(name_or_path)
+    source = read_text(path)
+    document = parse(source, str(path))
+    if document.data is None:
+        raise ConfigError([str(finding) for finding in sorted(document.findings)])
+    apply_overrides(document, overrides)
+    _make_paths_absolute(document, path.absolute().parent)
+    return LoadedConfig(resolve(validate(document)), source, path.absolute(), tuple(overrides))
+
+
+def validate(document: Document) -> Config:
+    """Validate the data of a document.
+
+    Raises:
+        ConfigError: It is not valid; all problems at once, sorted by their places.
+    """
+    problems: list[Problem] = []
+    try:
+        config = Config.model_validate(document.data)
+    except ValidationError as error:
+        problems = problems_of(error, document.data)
+        problems += problems_between(_valid_sections(document.data))
+    found = findings(document, problems)
+    if found:
+        raise ConfigError([str(finding) for finding in found])
+    return config
+
+
+def _valid_sections(data: dict[str, Any]) -> dict[str, Any]:
+    """Return the sections that are valid by themselves, so that what lies between them is checked too."""
+    hints = get_type_hints(Config, include_extras=True)
+    valid: dict[str, Any] = {}
+    for name, field in Config.model_fields.items():
+        if name not in data:
+            if not field.is_required():
+                valid[name] = field.get_default(call_default_factory=True)
+            continue
+        try:
+            valid[name] = TypeAdapter(hints[name]).validate_python(data[name], strict=True)
+        except ValidationError:
+            continue
+    return valid
+
+
+def _make_paths_absolute(document: Document, folder: Path) -> None:
+    """A path in the file starts at the file's folder, one in an override at the working directory."""
+    dataset = document.data.get("dataset")
+    if isinstance(dataset, dict) and isinstance(dataset.get("path"), str):
+        place = place_of(document, Problem(("dataset", "path"), ""))
+        base = folder if place.order == 0 else Path.cwd()
+        dataset["path"] = os.path.abspath(base / os.path.expanduser(dataset["path"]))

@@ -1,0 +1,104 @@
+"""The columns of a file as they were read, and the places in it as its author sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass, field
+from difflib import get_close_matches
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmrun.errors import DataError
+
+LISTED = 12
+"""Names that a message lists at most."""
+
+
+@dataclass(frozen=True)
+class Columns:
+    """A table before any check.
+
+    Attributes:
+        path: The file as the config names it; messages begin with it.
+        values: One array [rows] per column, of the type that the file gives it (object for text).
+        groups: Names that stand for several columns: the 2-D arrays of NPZ and MAT files.
+        unusable: What else the file holds, with the reason why it is no column.
+        line_of: From a row, counted from 0, to the line of the file that it starts on; None for binary files.
+    """
+
+    path: str
+    values: Mapping[str, NDArray[Any]]
+    groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
+    unusable: Mapping[str, str] = field(default_factory=dict)
+    line_of: Callable[[int], int] | None = None
+
+    def place(self, row: int) -> str:
+        """`row 3 (line 4)`: rows are counted from 1, without the header; lines as an editor counts them."""
+        line = "" if self.line_of is None else f" (line {self.line_of(row)})"
+        return f"row {row + 1}{line}"
+
+    def expand(self, names: Iterable[str]) -> tuple[str, ...]:
+        """Replace each 2-D array's name by those of its columns.
+
+        Raises:
+            DataError: A name that the file does not have.
+        """
+        return tuple(column for name in names for column in self.groups.get(name) or (self._known(name),))
+
+    def rows(self, names: Iterable[str]) -> int:
+        """The number of rows that the columns share.
+
+        Raises:
+            DataError: The columns differ in length or are empty.
+        """
+        counts = {name: len(self.values[name]) for name in names}
+        first, rows = next(iter(counts.items()))
+        for name, count in counts.items():
+            if count != rows:
+                raise DataError(
+                    f"{self.path}: the column '{first}' has {rows} rows and the column '{name}' {count};"
+                    " all columns need the same number."
+                )
+        if rows == 0:
+            raise DataError(f"{self.path}: the file has no rows.")
+        return rows
+
+    def cell_error(self, problem: str, column: str, row: int, count: int, advice: str) -> DataError:
+        """The error of the first of `count` bad cells."""
+        more = f", the first of {count} bad cells" if count > 1 else ""
+        return DataError(
+            f"{self.path}: {problem} in the column '{column}' at {self.place(row)}{more}; {advice}."
+        )
+
+    def _known(self, name: str) -> str:
+        if name in self.values:
+            return name
+        if name in self.unusable:
+            raise DataError(f"{self.path}: '{name}' is no column: {self.unusable[name]}.")
+        known = [*self.values, *self.groups]
+        folded = {candidate.casefold(): candidate for candidate in known}
+        near = get_close_matches(name.casefold(), folded, n=1)
+        if near:
+            hint = f"Did you mean '{folded[near[0]]}'?"
+        else:
+            more = f", … ({len(known)} in all)" if len(known) > LISTED else ""
+            hint = f"It has: {', '.join(known[:LISTED])}{more}." if known else "It has none."
+        raise DataError(f"{self.path}: there is no column '{name}'. {hint}")
+
+
+def read_matrix(path: str, names: Iterable[str]) -> NDArray[np.float64]:
+    """Read columns of a CSV, Parquet, NPZ or MAT file as numbers, such as the inputs of a prediction.
+
+    Returns:
+        [rows, columns], float64, in the user's units.
+
+    Raises:
+        DataError: The file cannot be read, or a cell is missing, infinite or not a number.
+    """
+    from lmrun.datasets.checks import numbers
+    from lmrun.datasets.table_files import read_columns
+
+    columns = read_columns(path)
+    return numbers(columns, columns.expand(names))

@@ -1,0 +1,55 @@
+"""The datasets by their name in the config, and the one way to load them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Literal, Protocol
+
+from lmrun.config.datasets import DatasetConfig
+from lmrun.datasets import mnist, rosenbrock, rosenbrock_curve, sinc, table
+from lmrun.datasets.base import Dataset
+from lmrun.datasets.finish import finish
+from lmrun.datasets.targets import TargetKind
+
+
+class Loader(Protocol):
+    """Make a dataset in float64; `seed` is the config's, which the section's own seed overrides."""
+
+    def __call__(self, config: Any, *, seed: int, targets: TargetKind) -> Dataset:
+        """Load the dataset of one `dataset` section."""
+
+
+LOADERS: Mapping[str, Loader] = MappingProxyType(
+    {
+        "rosenbrock-curve": rosenbrock_curve.load,
+        "rosenbrock": rosenbrock.load,
+        "sinc": sinc.load,
+        "mnist": mnist.load,
+        "table": table.load,
+    }
+)
+
+
+def load_dataset(
+    config: DatasetConfig,
+    *,
+    seed: int,
+    precision: Literal["float32", "float64"],
+    targets: TargetKind = "values",
+) -> Dataset:
+    """Load the dataset of a config.
+
+    Args:
+        config: The `dataset` section.
+        seed: The config's seed; a seed in the section itself comes first.
+        precision: Type of all arrays but class labels; computed in float64, rounded once at the end.
+        targets: What the loss expects the targets to be; `TARGETS_OF_LOSS[loss.name]`.
+
+    Returns:
+        The dataset with C-contiguous arrays and its checksum.
+
+    Raises:
+        DataError: The data cannot be read, or does not serve the loss.
+    """
+    return finish(LOADERS[config.name](config, seed=seed, targets=targets), precision)

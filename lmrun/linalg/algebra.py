@@ -1,0 +1,74 @@
+"""The dense algebra that an optimizer composes, on the host or on the device behind one protocol.
+
+A vector or matrix is a NumPy array on the host and a TensorFlow tensor on the device; an optimizer never looks inside.
+Methods that return floats wait for the device, all others do not.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+Vector = Any
+Matrix = Any
+
+
+@dataclass(frozen=True)
+class StepScalars:
+    """What is known of a solved step before its loss.
+
+    Attributes:
+        valid: Whether the factorization succeeded and the step is finite.
+        predicted_reduction: Of the cost by the quadratic model, 1/2 step^T (damping D step - gradient).
+        step_norm: |step|_2.
+        params_norm: |params|_2.
+    """
+
+    valid: bool
+    predicted_reduction: float
+    step_norm: float
+    params_norm: float
+
+
+class Algebra(Protocol):
+    """Dense linear algebra in one floating-point type."""
+
+    def zeros(self, size: int) -> tuple[Matrix, Vector]:
+        """Return an [n, n] matrix and an [n] vector of zeros."""
+        ...
+
+    def add_rows(
+        self, gram: Matrix, gradient: Vector, jacobian: Any, residual: Any
+    ) -> tuple[Matrix, Vector]:
+        """Return gram + J^T J (lower triangle) and gradient + J^T r, for tensors J [m, n] and r [m]."""
+        ...
+
+    def adopt(self, tensor: Any) -> Any:
+        """Take a tensor, a full symmetric matrix [n, n] or a vector [n], into the algebra's own form."""
+        ...
+
+    def diagonal(self, gram: Matrix) -> Vector:
+        """Return the diagonal [n]."""
+        ...
+
+    def ones_like(self, vector: Vector) -> Vector:
+        """Return ones [n]."""
+        ...
+
+    def clip(self, vector: Vector, low: float, high: float) -> Vector:
+        """Bound every element."""
+        ...
+
+    def largest(self, vector: Vector) -> float:
+        """Return the largest |element|."""
+        ...
+
+    def damped_step(
+        self, gram: Matrix, gradient: Vector, damping: float, scaling: Vector, params: Any
+    ) -> tuple[Any, StepScalars]:
+        """Solve (gram + damping D) step = -gradient; returns the tensor params + step and the step's scalars."""
+        ...
+
+    def newton_step(self, hessian: Matrix, gradient: Vector, params: Any) -> tuple[Any, StepScalars]:
+        """Solve hessian step = -gradient for a symmetric matrix; invalid where it is singular."""
+        ...

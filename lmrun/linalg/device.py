@@ -1,0 +1,113 @@
+"""Dense algebra where the tensors are, without a round trip to the host.
+
+Only the handful of scalars that an accepted or rejected step is decided by travels back, packed into one tensor. XLA compiles
+the solves: its Cholesky factor of an indefinite matrix holds NaN, where TensorFlow's own kernel would raise.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lmrun.linalg.algebra import StepScalars
+
+Tensor = Any
+
+
+@tf.function(jit_compile=True)
+def _add_rows(gram: Tensor, gradient: Tensor, jacobian: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
+    return (
+        gram + tf.matmul(jacobian, jacobian, transpose_a=True),
+        gradient + tf.linalg.matvec(jacobian, residual, transpose_a=True),
+    )
+
+
+def _pack(
+    valid: Tensor, predicted: Tensor, step: Tensor, params: Tensor, moved: Tensor
+) -> tuple[Tensor, Tensor]:
+    valid = valid & tf.reduce_all(tf.math.is_finite(step))
+    scalars = tf.stack([tf.cast(valid, step.dtype), predicted, tf.norm(step), tf.norm(params)])
+    return tf.where(valid, moved, params), scalars
+
+
+@tf.function(jit_compile=True)
+def _damped_step(
+    gram: Tensor, gradient: Tensor, damping: Tensor, scaling: Tensor, params: Tensor
+) -> tuple[Tensor, Tensor]:
+    added = damping * scaling
+    factor = tf.linalg.cholesky(tf.linalg.set_diag(gram, tf.linalg.diag_part(gram) + added))
+    step = -tf.linalg.cholesky_solve(factor, gradient[:, None])[:, 0]
+    predicted = 0.5 * tf.tensordot(step, added * step - gradient, 1)
+    return _pack(tf.constant(True), predicted, step, params, params + step)
+
+
+@tf.function(jit_compile=True)
+def _newton_step(hessian: Tensor, gradient: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    # The eigenvalues tell singular from indefinite: singular where the smallest is below the rounding of the largest.
+    values, vectors = tf.linalg.eigh(hessian)
+    size = tf.abs(values)
+    epsilon = float(np.finfo(hessian.dtype.as_numpy_dtype).eps)
+    valid = tf.reduce_min(size) >= epsilon * tf.reduce_max(size)
+    step = -tf.linalg.matvec(vectors, tf.linalg.matvec(vectors, gradient, transpose_a=True) / values)
+    return _pack(valid, -0.5 * tf.tensordot(step, gradient, 1), step, params, params + step)
+
+
+def _unpack(packed: Tensor) -> StepScalars:
+    valid, predicted, step_norm, params_norm = (float(value) for value in packed.numpy())
+    return StepScalars(valid == 1.0, predicted, step_norm, params_norm)
+
+
+class DeviceAlgebra:
+    """`linalg.algebra.Algebra` with tensors; the same code on any device of TensorFlow.
+
+    Args:
+        dtype: `float32` or `float64`.
+    """
+
+    def __init__(self, dtype: str) -> None:
+        self.dtype = dtype
+
+    def zeros(self, size: int) -> tuple[Tensor, Tensor]:
+        """[n, n], [n]."""
+        return tf.zeros((size, size), self.dtype), tf.zeros(size, self.dtype)
+
+    def add_rows(
+        self, gram: Tensor, gradient: Tensor, jacobian: Tensor, residual: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """Both triangles: a device has no syrk in TensorFlow."""
+        gram, gradient = _add_rows(gram, gradient, jacobian, residual)
+        return gram, gradient
+
+    def adopt(self, tensor: Tensor) -> Tensor:
+        """A tensor stays where it is."""
+        return tensor
+
+    def diagonal(self, gram: Tensor) -> Tensor:
+        """[n]."""
+        return tf.linalg.diag_part(gram)
+
+    def ones_like(self, vector: Tensor) -> Tensor:
+        """[n]."""
+        return tf.ones_like(vector)
+
+    def clip(self, vector: Tensor, low: float, high: float) -> Tensor:
+        """[n]."""
+        return tf.clip_by_value(vector, tf.constant(low, self.dtype), tf.constant(high, self.dtype))
+
+    def largest(self, vector: Tensor) -> float:
+        """The maximum norm."""
+        return float(tf.reduce_max(tf.abs(vector)).numpy())
+
+    def damped_step(
+        self, gram: Tensor, gradient: Tensor, damping: float, scaling: Tensor, params: Tensor
+    ) -> tuple[Tensor, StepScalars]:
+        """Cholesky of the damped matrix."""
+        moved, packed = _damped_step(gram, gradient, tf.constant(damping, self.dtype), scaling, params)
+        return moved, _unpack(packed)
+
+    def newton_step(self, hessian: Tensor, gradient: Tensor, params: Tensor) -> tuple[Tensor, StepScalars]:
+        """Eigenvalue decomposition."""
+        moved, packed = _newton_step(hessian, gradient, params)
+        return moved, _unpack(packed)

@@ -1,0 +1,58 @@
+"""What an optimizer is: two pure functions, `init` and `step`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmrun.curvature.problem import Problem
+from lmrun.status import Status
+
+Tensor = Any
+State = Mapping[str, Any]
+"""Numbers and tensors by name; all that a checkpoint has to keep besides the parameters."""
+
+
+@dataclass(frozen=True)
+class StepInfo:
+    """What one call of `step` did.
+
+    Attributes:
+        losses: The loss after each step of the call, [steps]; second-order optimizers make one step per call.
+        damping: The damping of the last trial.
+        gain_ratio: Actual over predicted reduction of the cost.
+        step_norm: |step|_2 of the last trial.
+        params_norm: |params|_2 before the step.
+        gradient_norm: Largest |element| of J^T r before the step.
+        accepted: Whether the parameters moved.
+        attempts: Trials, the accepted one included.
+        invalid_attempts: Trials whose factorization failed or whose loss was not finite.
+        status: Why no further step is possible, or None.
+    """
+
+    losses: NDArray[np.float64]
+    damping: float | None = None
+    gain_ratio: float | None = None
+    step_norm: float | None = None
+    params_norm: float | None = None
+    gradient_norm: float | None = None
+    accepted: bool | None = None
+    attempts: int | None = None
+    invalid_attempts: int | None = None
+    status: Status | None = None
+
+
+class SecondOrder(Protocol):
+    """An optimizer that makes one step per call over the rows of a problem."""
+
+    def init(self, problem: Problem, params: Tensor) -> State:
+        """Return the state before the first step."""
+        ...
+
+    def step(self, problem: Problem, params: Tensor, state: State) -> tuple[Tensor, State, StepInfo]:
+        """Return the next parameters, the next state and what happened; the arguments stay as they are."""
+        ...

@@ -1,0 +1,136 @@
+"""Writing files that are either the old ones or the new ones, never halves."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import secrets
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import Any
+
+from lmrun.errors import RunDirectoryError
+
+TEMPORARY_PREFIX = ".tmp-"
+
+
+def temporary_name(name: str) -> str:
+    """Return a hidden name that ends like `name`: Keras and Matplotlib read the format off the ending."""
+    return f"{TEMPORARY_PREFIX}{os.getpid()}-{secrets.token_hex(4)}-{name}"
+
+
+@contextmanager
+def replacing(path: Path) -> Iterator[Path]:
+    """Yield a temporary path in the folder of `path`; on leaving without an error it becomes `path`.
+
+    The bytes are on the disk before the name changes: after a crash, `path` holds all of the old content or all
+    of the new one. On an error the temporary file is removed and `path` stays as it was.
+
+    Raises:
+        RunDirectoryError: The file cannot be written.
+    """
+    temporary = path.with_name(temporary_name(path.name))
+    try:
+        yield temporary
+        sync(temporary)
+        os.replace(temporary, path)
+        sync(path.parent)
+    except OSError as error:
+        reason = error.strerror or str(error)
+        raise RunDirectoryError(
+            f"Cannot write {path}: {reason}. Check the folder's permissions and the free space."
+        ) from error
+    finally:
+        with suppress(OSError):
+            temporary.unlink()
+
+
+def sync(path: Path) -> None:
+    """Force a file, or the names in a folder, to the disk."""
+    descriptor = os.open(path, os.O_RDONLY)
+    try:
+        os.fsync(descriptor)
+    finally:
+        os.close(descriptor)
+
+
+def remove_leftovers(folder: Path) -> None:
+    """Delete the temporary files that killed processes left in a folder and below; no writer may be active."""
+    for path in folder.rglob(f"{TEMPORARY_PREFIX}*"):
+        if path.is_file():
+            path.unlink(missing_ok=True)
+
+
+def write_text_atomically(path: Path, text: str) -> None:
+    """Replace a text file (UTF-8, line ends as given) as a whole, or raise RunDirectoryError."""
+    with replacing(path) as temporary:
+        temporary.write_text(text, encoding="utf-8", newline="")
+
+
+def write_json_atomically(path: Path, data: Mapping[str, Any]) -> None:
+    """Replace a JSON file as a whole.
+
+    NaN and infinities become null: strict JSON has neither, and other readers refuse them. NumPy numbers and
+    arrays become numbers and lists, paths become text.
+
+    Raises:
+        RunDirectoryError: The file cannot be written.
+        TypeError: A value has no meaning in JSON.
+    """
+    write_text_atomically(path, to_json(data))
+
+
+def to_json(data: Mapping[str, Any]) -> str:
+    """Return the strict JSON text that `write_json_atomically` writes, one line end at its end."""
+    return json.dumps(_plain(data), indent=2, ensure_ascii=False, allow_nan=False) + "\n"
+
+
+def read_json(path: Path) -> dict[str, Any]:
+    """Read a JSON file that holds one object.
+
+    Raises:
+        RunDirectoryError: The file is missing or damaged.
+    """
+    try:
+        data = json.loads(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise RunDirectoryError(f"Cannot read {path}: {error.strerror}. Is this a run directory?") from error
+    except ValueError as error:
+        raise RunDirectoryError(f"{path} is damaged: {error}. Restore it, or train again.") from error
+    if not isinstance(data, dict):
+        raise RunDirectoryError(f"{path} is damaged: it holds no object. Restore it, or train again.")
+    return data
+
+
+def _finite(value: float) -> float | None:
+    return float(value) if math.isfinite(value) else None
+
+
+def _same(value: Any) -> Any:
+    return value
+
+
+# In the order of the look-up: a bool is an int too.
+_PLAIN: dict[type, Callable[[Any], Any]] = {
+    type(None): _same,
+    bool: _same,
+    int: int,
+    float: _finite,
+    str: str,
+    Path: str,
+    Mapping: lambda value: {str(key): _plain(item) for key, item in value.items()},
+    list: lambda value: [_plain(item) for item in value],
+    tuple: lambda value: [_plain(item) for item in value],
+}
+
+
+def _plain(value: Any) -> Any:
+    for kind, convert in _PLAIN.items():
+        if isinstance(value, kind):
+            return convert(value)
+    # NumPy's scalars and arrays, without importing NumPy for the commands that have none.
+    if hasattr(value, "tolist"):
+        return _plain(value.tolist())
+    raise TypeError(f"{type(value).__name__} has no meaning in JSON")

@@ -1,0 +1,108 @@
+"""The names of the files in a run directory; no other module spells them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+CHECKPOINT_PATTERN = "step-*.npz"
+
+
+@dataclass(frozen=True)
+class RunDirectory:
+    """Where the files of one run lie; making one touches no file.
+
+    Attributes:
+        path: The run's directory.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """The run's name: the last part of its path."""
+        return self.path.resolve().name
+
+    @property
+    def config(self) -> Path:
+        """The resolved config: `lmrun train config.yaml` repeats the run."""
+        return self.path / "config.yaml"
+
+    @property
+    def source(self) -> Path:
+        """The user's config as it was."""
+        return self.path / "source.yaml"
+
+    @property
+    def overrides(self) -> Path:
+        """The `KEY=VALUE` overrides, one per line."""
+        return self.path / "overrides.txt"
+
+    @property
+    def manifest(self) -> Path:
+        """Where, when and with which versions the run was made."""
+        return self.path / "manifest.json"
+
+    @property
+    def metrics(self) -> Path:
+        """One row per step or epoch."""
+        return self.path / "metrics.csv"
+
+    @property
+    def summary(self) -> Path:
+        """How the run ended."""
+        return self.path / "summary.json"
+
+    @property
+    def weights(self) -> Path:
+        """The folder of the weights."""
+        return self.path / "weights"
+
+    @property
+    def best_weights(self) -> Path:
+        """The weights of the lowest validation loss, or training loss where nothing validates."""
+        return self.weights / "best.weights.h5"
+
+    @property
+    def last_weights(self) -> Path:
+        """The weights after the last step."""
+        return self.weights / "last.weights.h5"
+
+    @property
+    def model(self) -> Path:
+        """The whole model, loadable without lmrun's config."""
+        return self.path / "model.keras"
+
+    @property
+    def checkpoints(self) -> Path:
+        """The folder of the checkpoints."""
+        return self.path / "checkpoints"
+
+    def checkpoint(self, step: int) -> Path:
+        """The checkpoint of one step; names sort as the steps do."""
+        return self.checkpoints / f"step-{step:012d}.npz"
+
+    @property
+    def plots(self) -> Path:
+        """The folder of the figures."""
+        return self.path / "plots"
+
+    @property
+    def loss_plot(self) -> Path:
+        """The figure of the loss against steps and seconds."""
+        return self.plots / "loss.png"
+
+    @property
+    def log(self) -> Path:
+        """What the run said to its user."""
+        return self.path / "log.txt"
+
+    @property
+    def folders(self) -> tuple[Path, ...]:
+        """The folders that every run has."""
+        return (self.weights, self.checkpoints, self.plots)
+
+    @property
+    def exists(self) -> bool:
+        """Whether this is a run's directory: it holds a config and a manifest."""
+        return self.config.is_file() and self.manifest.is_file()

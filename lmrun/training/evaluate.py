@@ -1,0 +1,83 @@
+"""Losses and metrics over whole splits."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmrun.build import Experiment
+from lmrun.curvature.batch import Batch, chunk_rows, make_batch
+from lmrun.datasets.base import Split
+
+Tensor = Any
+
+
+class Evaluator:
+    """Evaluate one split again and again.
+
+    Args:
+        experiment: Gives model, loss and normalization.
+        split: The rows.
+    """
+
+    def __init__(self, experiment: Experiment, split: Split) -> None:
+        self.experiment = experiment
+        self.split = split
+        row_bytes = max(1, split.inputs[0].nbytes) * 64
+        chunk = chunk_rows(split.rows, row_bytes)
+        self.batch: Batch = make_batch(split, None, chunk, experiment.config.precision)
+
+    def outputs(self, params: Tensor) -> NDArray[np.floating]:
+        """Predict all rows [rows, outputs] in the units of the training."""
+        kernels = self.experiment.kernels
+        chunks = [kernels.outputs(params, chunk.inputs).numpy() for chunk in self.batch.chunks]
+        whole: NDArray[np.floating] = np.concatenate(chunks)
+        return whole[: self.split.rows]
+
+    def loss(self, params: Tensor) -> float:
+        """Return the weighted mean loss."""
+        kernels = self.experiment.kernels
+        total = sum(
+            float(kernels.value(params, chunk.inputs, chunk.targets, chunk.weights).numpy())
+            for chunk in self.batch.chunks
+        )
+        return total / self.batch.weight
+
+    def accuracy(self, params: Tensor) -> float | None:
+        """Return the weighted share of rows (binary: of elements) predicted right; None for regression."""
+        correct = self._correct(self.outputs(params))
+        if correct is None:
+            return None
+        return float(np.average(correct, axis=0, weights=self.split.weights).mean())
+
+    def _correct(self, outputs: NDArray[np.floating]) -> NDArray[np.bool_] | None:
+        targets = self.split.targets
+        match self.experiment.loss.name:
+            case "binary_crossentropy":
+                return np.asarray((outputs > 0) == (targets > 0.5))
+            case "categorical_crossentropy" | "sparse_categorical_crossentropy":
+                labels = targets if targets.ndim == 1 else np.argmax(targets, axis=1)
+                return np.asarray(np.argmax(outputs, axis=1) == labels)
+        if self.experiment.dataset.task == "classification":
+            return np.asarray(np.argmax(outputs, axis=1) == np.argmax(targets, axis=1))
+        return None
+
+    def metrics(self, params: Tensor) -> dict[str, float]:
+        """Return the loss, and accuracy for classes or rmse and r2 in the user's units for values."""
+        loss, accuracy = self.loss(params), self.accuracy(params)
+        if accuracy is not None:
+            return {"loss": loss, "accuracy": accuracy}
+        outputs, targets = np.asarray(self.outputs(params), np.float64), self.split.targets
+        back = self.experiment.dataset.target_map
+        truth = np.asarray(targets, np.float64)
+        if back is not None:
+            outputs, truth = back.inverse(outputs), back.inverse(truth)
+        weights = self.split.weights
+        squares = np.average((outputs - truth) ** 2, axis=0, weights=weights)
+        spread = np.average((truth - np.average(truth, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
+        metrics = {"loss": loss, "rmse": float(np.sqrt(np.mean(squares)))}
+        if np.all(spread > 0):
+            metrics["r2"] = float(1 - np.mean(squares / spread))
+        return metrics

@@ -1,0 +1,113 @@
+"""What a run leaves behind while it trains: rows, checkpoints, progress."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmrun.optimizers.base import StepInfo
+from lmrun.runs.checkpoints import write_checkpoint
+from lmrun.runs.layout import RunDirectory
+from lmrun.runs.metrics import MetricsWriter
+from lmrun.training.drivers import Driver
+from lmrun.training.progress import Progress
+from lmrun.training.state import LoopState, pack
+
+Row = dict[str, float | int | bool | None]
+
+
+def step_rows(
+    losses: NDArray[np.float64],
+    first: int,
+    epochs: Callable[[int], int],
+    seconds: tuple[float, float],
+    info: StepInfo,
+) -> list[Row]:
+    """One row per step of a call.
+
+    Args:
+        losses: The loss after each step.
+        first: The number of the first step.
+        epochs: The epochs finished after a number of steps.
+        seconds: When the call began and ended; the steps in between share the time evenly.
+        info: Its details describe the last step.
+    """
+    begin, end = seconds
+    count = len(losses)
+    rows: list[Row] = [
+        {
+            "step": first + index,
+            "epoch": epochs(first + index),
+            "seconds": begin + (end - begin) * (index + 1) / count,
+            "loss": float(loss),
+        }
+        for index, loss in enumerate(losses)
+    ]
+    if rows and info.attempts is not None:
+        rows[-1] |= details(info)
+    return rows
+
+
+def details(info: StepInfo) -> Row:
+    """The columns of a second-order step."""
+    names = (
+        "damping",
+        "gain_ratio",
+        "step_norm",
+        "gradient_norm",
+        "accepted",
+        "attempts",
+        "invalid_attempts",
+    )
+    return {name: getattr(info, name) for name in names}
+
+
+class Recorder:
+    """Write rows and checkpoints of one run, and show its progress.
+
+    Args:
+        run: The run directory.
+        driver: Packs the optimizer's state.
+        progress: The display.
+        checkpoint_seconds: From one checkpoint to the next.
+        rows: Rows that a resumed run keeps, None for a new run.
+    """
+
+    def __init__(
+        self,
+        run: RunDirectory,
+        driver: Driver,
+        progress: Progress,
+        checkpoint_seconds: float,
+        rows: int | None,
+    ) -> None:
+        self.run = run
+        self.driver = driver
+        self.progress = progress
+        self.checkpoint_seconds = checkpoint_seconds
+        self.metrics = MetricsWriter(run) if rows is None else MetricsWriter.resume(run, rows)
+        self._saved = time.monotonic()
+
+    def write(self, rows: list[Row]) -> None:
+        """Append rows, flushed, and show the latest."""
+        if rows:
+            self.metrics.write(rows)
+            self.progress.update(rows)
+
+    def checkpoint(self, state: LoopState, seconds: float, *, now: bool = False) -> None:
+        """Write a checkpoint when the last one is old enough, or `now`."""
+        if not now and time.monotonic() - self._saved < self.checkpoint_seconds:
+            return
+        state.rows = self.metrics.rows
+        arrays, metadata = pack(state, self.driver)
+        # The rows that a checkpoint counts must not be younger on the disk than the checkpoint.
+        self.metrics.sync()
+        write_checkpoint(self.run, state.step, arrays, {**metadata, "seconds": seconds})
+        self._saved = time.monotonic()
+
+    def close(self) -> None:
+        """Close the files."""
+        self.metrics.close()

@@ -1,0 +1,66 @@
+"""Which rows a step sees: epochs, batches and their order."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmrun.seeding import Stream, generator
+
+
+@dataclass(frozen=True)
+class Schedule:
+    """The rows of every step. The position in the data is the number of steps made, nothing else.
+
+    Args:
+        rows: Number of training rows.
+        batch_size: Rows of a batch; the last batch of an epoch may be smaller.
+        shuffle: Whether each epoch has an order of its own.
+        seed: Decides the orders.
+    """
+
+    rows: int
+    batch_size: int | Literal["full"]
+    shuffle: bool
+    seed: int
+
+    @property
+    def full_batch(self) -> bool:
+        """Whether a batch is the whole data, in its own order."""
+        return self.batch_size == "full" or self.batch_size >= self.rows
+
+    @property
+    def size(self) -> int:
+        """Rows of a whole batch."""
+        return self.rows if self.full_batch else int(self.batch_size)
+
+    @property
+    def whole_batches(self) -> int:
+        """Batches of an epoch that are not cut short."""
+        return self.rows // self.size
+
+    @property
+    def batches(self) -> int:
+        """Batches of an epoch."""
+        return -(-self.rows // self.size)
+
+    def epoch(self, step: int) -> int:
+        """Return the number of epochs finished after `step` steps."""
+        return step // self.batches
+
+    def batch(self, step: int) -> int:
+        """Return which batch of its epoch the step after `step` steps works on."""
+        return step % self.batches
+
+    def order(self, epoch: int) -> NDArray[np.int32]:
+        """Return the order of the rows [rows] in an epoch."""
+        if not self.shuffle:
+            return np.arange(self.rows, dtype=np.int32)
+        return generator(self.seed, Stream.ORDER, epoch).permutation(self.rows).astype(np.int32)
+
+    def samples(self, batch: int) -> int:
+        """Return the number of rows of a batch."""
+        return min(self.size, self.rows - batch * self.size)

@@ -1,0 +1,100 @@
+"""Where a run stands between two calls of the optimizer, and its way into a checkpoint and back."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lmrun.optimizers.base import State
+from lmrun.runs.checkpoints import Checkpoint
+from lmrun.training.drivers import Driver
+
+Tensor = Any
+
+
+@dataclass
+class LoopState:
+    """All that the next step depends on, and what the summary needs.
+
+    Attributes:
+        params: Present parameters [n].
+        optimizer: The optimizer's state.
+        initial_loss: The training loss before the first step.
+        loss: The latest loss; in mini-batches the mean over the last epoch.
+        best_params: Parameters of the lowest monitored loss [n].
+        best_loss: That loss: validation where there is one, else training.
+        best_step: The step it was reached at.
+        since_best: Validations since then.
+        validation_loss: The latest one.
+        lowest_loss: The lowest training loss seen.
+        step: Steps made.
+        seconds: Training time of earlier processes.
+        rows: Rows of metrics.csv.
+        epoch_sum: Sum of loss times rows over the batches of the unfinished epoch.
+        epoch_rows: Rows of the unfinished epoch.
+    """
+
+    params: Tensor
+    optimizer: State
+    initial_loss: float
+    loss: float
+    best_params: Tensor
+    best_loss: float
+    best_step: int = 0
+    since_best: int = 0
+    validation_loss: float = math.nan
+    lowest_loss: float = math.inf
+    step: int = 0
+    seconds: float = 0.0
+    rows: int = 0
+    epoch_sum: float = 0.0
+    epoch_rows: int = 0
+
+    @property
+    def improved(self) -> bool:
+        """Whether any step lowered the initial loss."""
+        return self.lowest_loss < self.initial_loss
+
+
+NUMBERS = (
+    "initial_loss",
+    "loss",
+    "best_loss",
+    "best_step",
+    "since_best",
+    "validation_loss",
+    "lowest_loss",
+    "step",
+    "seconds",
+    "rows",
+    "epoch_sum",
+    "epoch_rows",
+)
+PREFIX = "optimizer."
+
+
+def pack(state: LoopState, driver: Driver) -> tuple[dict[str, NDArray[Any]], Mapping[str, Any]]:
+    """Turn the state into the arrays and the metadata of a checkpoint."""
+    arrays = {"params": state.params.numpy(), "best_params": state.best_params.numpy()}
+    arrays |= {PREFIX + name: np.asarray(value) for name, value in driver.pack(state.optimizer).items()}
+    return arrays, {name: getattr(state, name) for name in NUMBERS}
+
+
+def unpack(checkpoint: Checkpoint, driver: Driver) -> LoopState:
+    """Turn a checkpoint back into the state, bit for bit."""
+    arrays = checkpoint.arrays
+    optimizer = {
+        name.removeprefix(PREFIX): value for name, value in arrays.items() if name.startswith(PREFIX)
+    }
+    return LoopState(
+        params=tf.constant(arrays["params"]),
+        best_params=tf.constant(arrays["best_params"]),
+        optimizer=driver.unpack(optimizer),
+        **checkpoint.metadata,
+    )
