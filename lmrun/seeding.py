@@ -26,4 +26,4 @@ def generator(seed: int, stream: Stream, *counters: int) -> np.random.Generator:
     It is counter based: nothing has to be stored to continue a stopped run.
     Source: NumPy's `SeedSequence` (M. O'Neill's seed_seq design) over PCG64.
     """
-    return np.random.default_rng(np.random.SeedSequence([seed, int(stream), *counters]))
+    return np.random.default_rng(np.random.SeedSequence(seed, spawn_key=(int(stream), *counters)))

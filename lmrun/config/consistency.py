@@ -100,6 +100,7 @@ def _loss_fits(dataset: Any, loss: Any) -> Iterator[Problem]:
 def _patience_can_count(dataset: Any, training: Any) -> Iterator[Problem]:
     if training.patience is not None and not has_validation(dataset):
         hints = {
+            "rosenbrock-curve": ", which rosenbrock-curve does not have",
             "rosenbrock": "; set dataset.validation_points",
             "sinc": "; set dataset.validation_points",
             "mnist": "; set dataset.validation",

@@ -98,10 +98,9 @@ def _unknown_key(spot: Spot, data: Any, details: Any) -> Iterable[Problem]:
     key, known = str(spot.path[-1]), list(spot.section.model_fields) if spot.section else []
     hint = did_you_mean(key, known)
     if not hint.startswith(" Did"):
-        home = next(
-            (section for section in SECTIONS if section != spot.path[0] and key in _keys(section)), None
-        )
-        hint = f" It belongs into '{home}'." if home else hint
+        others = [section for section in SECTIONS if section != spot.path[0] and len(key) > 2]
+        home = next((section for section in others if key in _keys(section)), None)
+        hint = f" It belongs in '{home}'." if home else hint
     yield Problem(spot.path, f"unknown key.{hint}", on_key=True)
 
 
@@ -128,6 +127,8 @@ def _wrong_name(spot: Spot, data: Any, details: Any) -> Iterable[Problem]:
         value = value.get(field, NOTHING)
     if value is NOTHING:
         yield Problem(path, f"{REQUIRED} Known: {', '.join(names(annotation))}.")
+    elif path == spot.path and not isinstance(value, str):
+        yield from _wrong_value(spot, data, details)
     elif isinstance(value, str):
         yield Problem(path, f"unknown name {show(value)}.{did_you_mean(value, names(annotation))}")
     else:

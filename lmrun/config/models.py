@@ -126,7 +126,7 @@ def _as_parameter(value: object) -> object:
 
 
 Parameter = Annotated[
-    ParameterConfig, BeforeValidator(_as_parameter, json_schema_input_type=ParameterConfig | FiniteFloat)
+    ParameterConfig, BeforeValidator(_as_parameter, json_schema_input_type=FiniteFloat | ParameterConfig)
 ]
 
 

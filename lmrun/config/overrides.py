@@ -22,6 +22,10 @@ NAMED_SECTIONS: tuple[tuple[str | None, ...], ...] = (
 """Where a name alone stands for `{name: ...}`; None is any index."""
 
 
+DEFAULTS: dict[Path, dict[str, Any]] = {("optimizer",): {"name": "lm"}}
+"""What a section that the config leaves out is, for an override to go inside it."""
+
+
 @dataclass(frozen=True)
 class Override:
     """One `KEY=VALUE`, read: the value's findings are those of its YAML."""
@@ -122,11 +126,7 @@ def _put(document: Document, path: Path, value: Any, place: Place) -> None:
         for known in [known for known in places if known[: len(path)] == path]:
             del places[known]
         places[path] = place
-    document.findings = [
-        finding
-        for finding in document.findings
-        if not finding.path or finding.path[: len(path)] != path or finding.place.order == place.order > 0
-    ]
+    document.findings = [finding for finding in document.findings if finding.path[: len(path)] != path]
 
 
 def _set(document: Document, override: Override) -> None:
@@ -164,7 +164,7 @@ def _enter(document: Document, path: Path, key: str | int, place: Place) -> str 
     if isinstance(key, int):
         return None if isinstance(value, list) else "is not a list"
     if value is None:
-        _put(document, path, {}, place)
+        _put(document, path, deepcopy(DEFAULTS.get(path, {})), place)
     elif isinstance(value, str) and _is_named(path):
         parent[path[-1]] = {"name": value}
     elif isinstance(value, int | float) and path[:2] == ("model", "parameters") and len(path) == 3:

@@ -7,7 +7,9 @@ from collections.abc import Iterable
 from typing import Any, get_args, get_origin
 
 from annotated_types import Ge, Gt, Le, Lt, MinLen
+from pydantic import BeforeValidator
 from pydantic.fields import FieldInfo
+from pydantic_core import PydanticUndefined
 
 from lmrun.config.document import scalar
 from lmrun.config.fields import (
@@ -16,6 +18,7 @@ from lmrun.config.fields import (
     has_short_form,
     is_tagged,
     only_member,
+    tag_field,
     unwrap,
 )
 
@@ -23,7 +26,7 @@ NOUNS: dict[type, tuple[str, str]] = {
     bool: ("true or false", "true or false"),
     int: ("a whole number", "whole numbers"),
     float: ("a number", "numbers"),
-    str: ("text", "text"),
+    str: ("text", "texts"),
 }
 """Singular and plural of the plain types."""
 
@@ -43,9 +46,13 @@ def expected(annotation: Any, *, plural: bool = False) -> str:
     annotation = only_member(annotation)
     base, metadata = unwrap(annotation)
     if is_tagged(annotation):
-        return "a name or a section of keys" if has_short_form(annotation) else "a section of keys"
-    if alternatives(base):
-        return either(dict.fromkeys(expected(member, plural=plural) for member in alternatives(base)))
+        return _tagged(annotation, plural)
+    inputs = [data.json_schema_input_type for data in metadata if isinstance(data, BeforeValidator)]
+    short_forms = [kind for kind in inputs if kind is not PydanticUndefined]
+    union = alternatives(short_forms[0] if short_forms else base)
+    if union:
+        told = [member for member in union if not (member is int and float in union)]
+        return either(dict.fromkeys(expected(member, plural=plural) for member in told))
     if choices(annotation):
         return either(show(choice) for choice in choices(annotation))
     if get_origin(base) is tuple:
@@ -53,6 +60,12 @@ def expected(annotation: Any, *, plural: bool = False) -> str:
     if base in NOUNS:
         return _plain(base, metadata, plural)
     return "sections of keys" if plural else "a section of keys"
+
+
+def _tagged(annotation: Any, plural: bool) -> str:
+    if has_short_form(annotation):
+        return "names or sections of keys" if plural else "a name or a section of keys"
+    return f"a section with keys such as '{tag_field(alternatives(unwrap(annotation)[0])[0])}'"
 
 
 def _plain(base: type, metadata: Iterable[Any], plural: bool) -> str:
@@ -63,15 +76,20 @@ def _plain(base: type, metadata: Iterable[Any], plural: bool) -> str:
         return either(show(example) for example in examples)
     constraints = list(_constraints(metadata))
     bounds = " and ".join(
-        words.format(f"{getattr(constraint, attribute):g}")
+        words.format(_bound(getattr(constraint, attribute)))
         for kind, attribute, words in BOUNDS
         for constraint in constraints
-        if isinstance(constraint, kind) and abs(getattr(constraint, attribute)) < 2**53
+        if isinstance(constraint, kind)
     )
     finite = any(getattr(constraint, "allow_inf_nan", True) is False for constraint in constraints)
     noun = NOUNS[base][plural]
     noun = noun.replace("number", "finite number") if finite and not bounds else noun
     return f"{noun} {bounds}".rstrip()
+
+
+def _bound(value: float) -> str:
+    large = isinstance(value, int) and value >= 2**53
+    return f"2**{int(value).bit_length() - 1}" if large else f"{value:g}"
 
 
 def _constraints(metadata: Iterable[Any]) -> Iterable[Any]:
@@ -84,7 +102,7 @@ def _list(items: tuple[Any, ...], metadata: Iterable[Any]) -> str:
     if items[-1] is not Ellipsis:
         return f"a list of {len(items)} {what}"
     least = any(isinstance(constraint, MinLen) for constraint in _constraints(metadata))
-    return f"a list of {'at least one of ' if least and what == 'text' else ''}{what}"
+    return f"a list of {'one or more ' if least else ''}{what}"
 
 
 def either(words: Iterable[str]) -> str:
@@ -102,14 +120,13 @@ def show(value: Any) -> str:
             return "true" if value else "false"
         case str():
             return f"'{value}'" if len(value) <= SHOWN else f"'{value[:SHOWN]}...'"
-        case float():
-            return {"inf": ".inf", "-inf": "-.inf", "nan": ".nan"}.get(repr(value), repr(value))
         case dict():
             return "a section"
         case list() | tuple():
             text = f"[{', '.join(show(item) for item in value)}]"
             return text if len(text) <= SHOWN else "a list"
-    text = str(value)
+    text = repr(value)
+    text = text.replace("inf", ".inf").replace("nan", ".nan")
     return text if len(text) <= SHOWN else f"{text[:20]}... ({len(text)} digits)"
 
 

@@ -9,6 +9,7 @@ from yaml.reader import ReaderError
 
 WORDS: tuple[tuple[str, str], ...] = (
     (r"found character '\\t'", "a tab; indent with spaces"),
+    (r"expected the node content", "a value that is missing, or a bracket that is never closed"),
     (r"mapping values are not allowed", "a ':' not expected here; check the indentation, or quote the value"),
     (r"sequence entries are not allowed", "a list item ('- ') has to start its own line; or write [a, b]"),
     (r"duplicate anchor", "an anchor (&) given twice; use another name"),

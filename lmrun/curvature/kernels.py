@@ -28,11 +28,11 @@ class Kernels:
         self.network = network
         self.loss = loss
         fuse = not network.convolutional
-        self.value = tf.function(self._value, jit_compile=fuse)
-        self.value_and_gradient = tf.function(self._value_and_gradient, jit_compile=fuse)
-        self.residual_and_jacobian = tf.function(self._residual_and_jacobian, jit_compile=True)
-        self.hessian = tf.function(self._hessian)
-        self.outputs = tf.function(self.network.outputs, jit_compile=fuse)
+        self.value = tf.function(self._value, jit_compile=fuse, autograph=False)
+        self.value_and_gradient = tf.function(self._value_and_gradient, jit_compile=fuse, autograph=False)
+        self.residual_and_jacobian = tf.function(self._residual_and_jacobian, jit_compile=True, autograph=False)
+        self.hessian = tf.function(self._hessian, autograph=False)
+        self.outputs = tf.function(self.network.outputs, jit_compile=fuse, autograph=False)
 
     def _value(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Sum of w_i l_i; scalar."""

@@ -47,6 +47,19 @@ class Columns:
         """
         return tuple(column for name in names for column in self.groups.get(name) or (self._known(name),))
 
+    def single(self, name: str) -> str:
+        """Return the name of one column.
+
+        Raises:
+            DataError: The file does not have it, or it stands for several columns.
+        """
+        if name in self.groups:
+            raise DataError(
+                f"{self.path}: '{name}' stands for {len(self.groups[name])} columns;"
+                f" name one of them, such as '{self.groups[name][0]}'."
+            )
+        return self._known(name)
+
     def rows(self, names: Iterable[str]) -> int:
         """The number of rows that the columns share.
 

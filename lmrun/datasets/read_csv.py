@@ -23,7 +23,7 @@ ENCODING = "utf-8-sig"
 def read_csv(path: str) -> Columns:
     """Read a CSV file; the separator is the one of `,` `;` and tab that the header has most often.
 
-    Empty lines are skipped; numbers are read to the nearest float64.
+    Empty lines are skipped; numbers are read to the nearest float64 (pandas from 3.1 on).
 
     Raises:
         DataError: The file is missing, not UTF-8, empty, has a column twice, or a row with too many cells.
@@ -45,7 +45,6 @@ def read_csv(path: str) -> Columns:
                     encoding=ENCODING,
                     skipinitialspace=True,
                     low_memory=False,
-                    float_precision="round_trip",
                 )
         except DataError as error:
             if isinstance(error.__cause__, pd.errors.ParserError):

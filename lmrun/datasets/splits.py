@@ -67,7 +67,7 @@ def column_rows(config: ColumnSplit, columns: Columns, rows: int) -> Rows:
 
     1, 1.0, '1' and true are the same value, and so are 0, '0' and false: files tell them apart differently.
     """
-    (name,) = columns.expand([config.column])
+    name = columns.single(config.column)
     present, codes = _distinct(columns.values[name])
     if len(codes) != rows:
         raise DataError(

@@ -32,7 +32,7 @@ def load(config: TableConfig, *, seed: int, targets: TargetKind) -> Dataset:
     columns = read_columns(config.path)
     inputs, outputs = columns.expand(config.inputs), columns.expand(config.targets)
     _refuse_twice(config.path, (*inputs, *outputs))
-    weight = columns.expand([config.sample_weight]) if config.sample_weight else ()
+    weight = [columns.single(config.sample_weight)] if config.sample_weight else []
     cells = numbers(columns, (*inputs, *outputs, *weight))
     x, y, w = np.split(cells, [len(inputs), len(inputs) + len(outputs)], axis=1)
     weights = w[:, 0] if weight else None

@@ -16,7 +16,7 @@ from lmrun.linalg.algebra import StepScalars
 Tensor = Any
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _add_rows(gram: Tensor, gradient: Tensor, jacobian: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
     return (
         gram + tf.matmul(jacobian, jacobian, transpose_a=True),
@@ -32,7 +32,7 @@ def _pack(
     return tf.where(valid, moved, params), scalars
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _damped_step(
     gram: Tensor, gradient: Tensor, damping: Tensor, scaling: Tensor, params: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -43,7 +43,7 @@ def _damped_step(
     return _pack(tf.constant(True), predicted, step, params, params + step)
 
 
-@tf.function(jit_compile=True)
+@tf.function(jit_compile=True, autograph=False)
 def _newton_step(hessian: Tensor, gradient: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
     # The eigenvalues tell singular from indefinite: singular where the smallest is below the rounding of the largest.
     values, vectors = tf.linalg.eigh(hessian)

@@ -77,9 +77,9 @@ class FirstOrder:
         self.rule = rule
         self.kernels = kernels
         fuse = not kernels.network.convolutional and getattr(rule, "pure", True)
-        self._full = tf.function(self._full_batch, jit_compile=fuse)
-        self._mini = tf.function(self._mini_batches, jit_compile=fuse)
-        self._evaluate = tf.function(self._loss_and_gradient, jit_compile=fuse)
+        self._full = tf.function(self._full_batch, jit_compile=fuse, autograph=False)
+        self._mini = tf.function(self._mini_batches, jit_compile=fuse, autograph=False)
+        self._evaluate = tf.function(self._loss_and_gradient, jit_compile=fuse, autograph=False)
 
     def init(self, rows: Rows, params: Tensor, full_batch: bool) -> State:
         """Return the state before the first step; the full batch carries loss and gradient at the parameters."""

@@ -36,8 +36,7 @@ def create_run(
 ) -> RunDirectory:
     """Make the directory of a new run with everything that is known before its first step.
 
-    It is built under a hidden name and then renamed: a process killed on the way leaves no half-made run to be
-    seen.
+    It is built under a hidden name and then renamed: a process killed on the way leaves no half-made run.
 
     Args:
         runs_dir: The folder of all runs; made where it is missing.
@@ -108,8 +107,8 @@ def _fill(
 
 
 def _rename_to_new(hidden: Path, target: Path) -> bool:
-    # rename() would take the place of an empty directory, hence the look before; one that another process makes
-    # in between is a full run, which rename() refuses.
+    # rename() would take the place of an empty directory, hence the look before; one that another process
+    # makes in between is a full run, which rename() refuses.
     if os.path.lexists(target):
         return False
     try:

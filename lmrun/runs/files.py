@@ -25,8 +25,8 @@ def temporary_name(name: str) -> str:
 def replacing(path: Path) -> Iterator[Path]:
     """Yield a temporary path in the folder of `path`; on leaving without an error it becomes `path`.
 
-    The bytes are on the disk before the name changes: after a crash, `path` holds all of the old content or all
-    of the new one. On an error the temporary file is removed and `path` stays as it was.
+    The bytes are on the disk before the name changes: after a crash, `path` holds all of the old content or
+    all of the new one. On an error the temporary file is removed and `path` stays as it was.
 
     Raises:
         RunDirectoryError: The file cannot be written.
@@ -57,7 +57,7 @@ def sync(path: Path) -> None:
 
 
 def remove_leftovers(folder: Path) -> None:
-    """Delete the temporary files that killed processes left in a folder and below; no writer may be active."""
+    """Delete what killed processes left half written in a folder and below; no writer may be active."""
     for path in folder.rglob(f"{TEMPORARY_PREFIX}*"):
         if path.is_file():
             path.unlink(missing_ok=True)

@@ -15,7 +15,7 @@ _SHOWN = 10
 
 
 def find_run(name: str, runs_dir: Path) -> RunDirectory:
-    """Return the run that is meant by `latest`, a name, a path, or a unique prefix of a name, tried in this order.
+    """Return the run meant by `latest`, a name, a path, or a unique prefix of a name, tried in this order.
 
     Raises:
         RunDirectoryError: None or more than one fits; the message lists the candidates.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import math
 import operator
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -47,7 +48,12 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "attempts": _integer,
     "invalid_attempts": _integer,
 }
-_DTYPES: dict[Callable[[Any], str], str] = {_integer: "Int64", _floating: "float64", _flag: "boolean"}
+_PARSERS: dict[Callable[[Any], str], tuple[Any, Callable[[str], Any], float | None]] = {
+    _integer: ("Int64", int, None),
+    _floating: ("float64", float, math.nan),
+    _flag: ("boolean", {"true": True, "false": False}.__getitem__, None),
+}
+"""How the texts of each format are read: the column's dtype, the parser of a value, and what stands for none."""
 
 COLUMNS = tuple(_FORMATS)
 _COLUMN_SET = frozenset(COLUMNS)
@@ -57,9 +63,9 @@ _HEADER = (",".join(COLUMNS) + "\n").encode()
 class MetricsWriter:
     """Append rows to a run's `metrics.csv`.
 
-    Floats are written with the digits that give back the same float (`repr`), missing values as nothing, NaN as
-    `nan`, booleans as `true` and `false`. After `write` the rows are with the operating system: a SIGKILL loses
-    none.
+    Floats are written with the digits that give back the same float (`repr`), missing values as nothing, NaN
+    as `nan`, booleans as `true` and `false`. After `write` the rows are with the operating system: a SIGKILL
+    loses none.
 
     Args:
         run: The run; a file that exists is continued, less a last line that a crash left half written.
@@ -135,24 +141,35 @@ def read_metrics(run: RunDirectory) -> pandas.DataFrame:
     import pandas
 
     try:
-        content = run.metrics.read_bytes() if run.metrics.exists() else _HEADER
-    except OSError as error:
-        raise RunDirectoryError(f"Cannot read {run.metrics}: {error.strerror}.") from error
-    complete = content[: content.rfind(b"\n") + 1] or _HEADER
-    _check_header(run.metrics, complete[: complete.find(b"\n") + 1])
-    dtypes: Any = {column: _DTYPES[form] for column, form in _FORMATS.items()}
-    try:
-        return pandas.read_csv(
-            io.BytesIO(complete),
-            dtype=dtypes,
-            float_precision="round_trip",
-            index_col=False,
-            encoding="utf-8",
-        )
-    except ValueError as error:
-        raise RunDirectoryError(
-            f"{run.metrics} is damaged: {error}. Remove the line, or train again."
-        ) from error
+        content = run.metrics.read_text(encoding="utf-8") if run.metrics.exists() else ""
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunDirectoryError(f"Cannot read {run.metrics}: {error}. Restore it, or train again.") from error
+    header, *lines = content.split("\n")[:-1] or [_HEADER.decode().rstrip()]
+    _check_header(run.metrics, f"{header}\n".encode())
+    # Not `pandas.read_csv`: some of its versions round floats.
+    cells = list(zip(*_split(run.metrics, lines), strict=True)) or [()] * len(COLUMNS)
+    table = {}
+    for (column, form), texts in zip(_FORMATS.items(), cells, strict=True):
+        dtype, parse, missing = _PARSERS[form]
+        try:
+            values = [parse(text) if text else missing for text in texts]
+        except (ValueError, KeyError) as error:
+            raise RunDirectoryError(
+                f"{run.metrics} is damaged in the column {column}: {error}. Restore it, or train again."
+            ) from error
+        table[column] = pandas.Series(pandas.array(values, dtype=dtype))
+    return pandas.DataFrame(table)
+
+
+def _split(path: Path, lines: list[str]) -> list[list[str]]:
+    cells = [line.split(",") for line in lines]
+    for number, found in enumerate(cells, start=2):
+        if len(found) != len(COLUMNS):
+            raise RunDirectoryError(
+                f"{path}:{number} is damaged: {len(found)} values for {len(COLUMNS)} columns. Restore the file, "
+                "or train again."
+            )
+    return cells
 
 
 def _line(row: Row) -> str:

@@ -284,12 +284,16 @@ class Loop:
             message = START_NOT_FINITE
         elif status is Status.NO_PROGRESS and not state.improved:
             message = NO_IMPROVEMENT
+        loss, best_loss = self.driver.loss(state.params), self.driver.loss(state.best_params)
+        if self.validator is None and loss < best_loss:
+            # A run that stops inside an epoch of mini-batches has not been compared since the epoch began.
+            best_loss, state.best_params, state.best_step = loss, state.params, state.step
         return Outcome(
             status=status,
             message=message,
             state=state,
             seconds=seconds,
             epochs=self.schedule.epoch(state.step),
-            loss=self.driver.loss(state.params),
-            best_loss=self.driver.loss(state.best_params),
+            loss=loss,
+            best_loss=best_loss,
         )

@@ -60,19 +60,19 @@ def test_equal_data_have_equal_checksums_and_different_data_do_not() -> None:
 
 
 def test_names_and_units_are_part_of_the_checksum(tmp_path: Any) -> None:
-    def checksum(header: str, factor: int) -> str:
+    def checksum(header: str, factor: int, target: int = 1) -> str:
         path = tmp_path / "d.csv"
-        path.write_text(header + "".join(f"\n{factor * x},{x * x}" for x in range(4)))
+        path.write_text(header + "".join(f"\n{factor * x},{target * x * x}" for x in range(4)))
         config = TableConfig(
             name="table",
             path=str(path),
-            inputs=(header.split(",")[0],),
+            inputs=(header.split(",", maxsplit=1)[0],),
             targets=("y",),
             normalization="minmax",
         )
         return load_dataset(config, seed=1, precision="float64").checksum
 
-    assert len({checksum("x,y", 1), checksum("z,y", 1), checksum("x,y", 2)}) == 3
+    assert len({checksum("x,y", 1), checksum("z,y", 1), checksum("x,y", 2), checksum("x,y", 1, 4)}) == 4
 
 
 def test_arrays_are_contiguous_in_their_precision() -> None:

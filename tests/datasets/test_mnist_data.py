@@ -30,7 +30,11 @@ def small(tmp_path: Path, arrays: dict[str, Any]) -> str:
 
 
 def load(
-    path: str | None, targets: TargetKind = "labels", seed: int = 10, precision: Any = "float32", **options: Any
+    path: str | None,
+    targets: TargetKind = "labels",
+    seed: int = 10,
+    precision: Any = "float32",
+    **options: Any,
 ) -> Dataset:
     config = MnistConfig(name="mnist", path=path, **options)
     return load_dataset(config, seed=seed, precision=precision, targets=targets)

@@ -54,6 +54,7 @@ def test_shares_are_rounded_to_the_nearest_and_to_one_at_least() -> None:
     assert sizes(block_rows(10, 0.15, 0.15, "d")) == (6, 2, 2)
     assert sizes(block_rows(100, 0.15, 0.25, "d")) == (60, 15, 25)
     assert sizes(block_rows(10, 0.01, 0.0, "d")) == (9, 1, 0)
+    assert sizes(block_rows(10, 0.25, 0.0, "d")) == (7, 3, 0)
     assert sizes(block_rows(10, 0.14, 0.0, "d")) == (9, 1, 0)
 
 
@@ -118,16 +119,30 @@ def test_canonical_tells_different_values_apart() -> None:
 @pytest.mark.parametrize(
     ("cells", "validation", "test", "message"),
     [
-        (["train", "test", "train"], ["tets"], [], "d.csv: the split column 'part' has no value 'tets'."
-         " Did you mean 'test'?"),
+        (
+            ["train", "test", "train"],
+            ["tets"],
+            [],
+            "d.csv: the split column 'part' has no value 'tets'. Did you mean 'test'?",
+        ),
         ([1, 2, 3], [7], [], "d.csv: the split column 'part' has no value '7'. It has: 1, 2, 3."),
         (["1", "2", "3", "4"], ["1"], [1.0], "d.csv: the split value '1.0' is in both validation and test."),
-        (["v", "v", "t"], ["v"], [], "d.csv: there is 1 row to train on, at least 2 are needed; add rows or make"
-         " validation and test smaller."),
-        (["v", "v", "t"], ["v"], ["t"], "d.csv: there are 0 rows to train on, at least 2 are needed; add rows or"
-         " make validation and test smaller."),
+        (
+            ["v", "v", "t"],
+            ["v"],
+            [],
+            "d.csv: there is 1 row to train on, at least 2 are needed; add rows or make"
+            " validation and test smaller.",
+        ),
+        (
+            ["v", "v", "t"],
+            ["v"],
+            ["t"],
+            "d.csv: there are 0 rows to train on, at least 2 are needed; add rows or"
+            " make validation and test smaller.",
+        ),
     ],
-)  # fmt: skip
+)
 def test_column_errors(cells: Any, validation: Any, test: Any, message: str) -> None:
     with pytest.raises(DataError) as caught:
         column(cells, validation, test)
@@ -154,5 +169,6 @@ def test_shares_that_leave_nothing_to_train_on() -> None:
     with pytest.raises(DataError) as caught:
         random_rows(3, 0.01, 0.01, 0, "d.csv")
     assert str(caught.value) == (
-        "d.csv: there is 1 row to train on, at least 2 are needed; add rows or make validation and test smaller."
+        "d.csv: there is 1 row to train on, at least 2 are needed; add rows or make validation and test"
+        " smaller."
     )

@@ -1,0 +1,45 @@
+"""How a finished run is shown on the terminal."""
+
+from __future__ import annotations
+
+import sys
+from typing import Any
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+
+def _number(value: float | None) -> str:
+    return "not finite" if value is None else f"{value:.6g}"
+
+
+def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Return label and text of each line; what does not apply to a run is left out."""
+    found = [
+        ("loss", f"{_number(summary['initial_loss'])} → {_number(summary['loss'])}"),
+    ]
+    if summary["best_step"] != summary["steps"]:
+        found.append(("best loss", f"{_number(summary['best_loss'])} at step {summary['best_step']:,}"))
+    if summary["validation_loss"] is not None:
+        found.append(("validation", _number(summary["validation_loss"])))
+    for name, value in (summary["test"] or {}).items():
+        found.append((f"test {name}", _number(value)))
+    found.append(("steps", f"{summary['steps']:,} in {summary['seconds']:.2f} s"))
+    found += [(name, f"{value:.12g}") for name, value in summary["params"].items()]
+    found.append(("run", summary["run"]))
+    if summary["status"] == "interrupted":
+        found.append(("resume", f"lmrun train --resume {summary['run']}"))
+    else:
+        found.append(("plot", f"lmrun plot {summary['run']}"))
+    return found
+
+
+def show_outcome(summary: dict[str, Any]) -> None:
+    """Print the outcome of a run on stderr."""
+    console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
+    table = Table.grid(padding=(0, 2))
+    for label, text in rows(summary):
+        table.add_row(Text(label, style="dim"), Text(text))
+    console.print(Text(summary["message"], style="bold"))
+    console.print(table)

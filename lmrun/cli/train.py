@@ -1,0 +1,133 @@
+"""`lmrun train`: one config, one run directory."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lmrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from lmrun.config.load import LoadedConfig
+
+SCHEMA_VERSION = 1
+
+
+def train(
+    config: Annotated[
+        str | None, typer.Argument(help="A YAML file, or the name of a shipped config.", show_default=False)
+    ] = None,
+    overrides: Annotated[
+        list[str] | None,
+        typer.Argument(metavar="[KEY=VALUE]...", help="Changes, such as optimizer=adam.", show_default=False),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Train N runs with the seeds seed ... seed+N-1.")] = 1,
+    name: Annotated[str | None, typer.Option(help="Name of the run directory.", show_default=False)] = None,
+    runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    resume: Annotated[
+        str | None,
+        typer.Option(
+            metavar="RUN",
+            help="Continue a stopped run: a path, a prefix of its name, or latest.",
+            show_default=False,
+        ),
+    ] = None,
+    dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary; errors only.")] = False,
+) -> None:
+    """Train from a YAML file and leave a complete run directory."""
+    if resume is not None:
+        if config is not None or overrides or name is not None or seeds != 1 or dry_run:
+            raise UsageError("--resume takes a run and nothing else; its config lies in the run directory.")
+        _finish([_resume(resume, runs_dir, quiet)], many=False, as_json=as_json, quiet=quiet)
+        return
+    if config is None:
+        raise UsageError("Name a config: lmrun train CONFIG, such as lmrun train sinc.")
+    if name is not None and seeds > 1:
+        raise UsageError("--name names one run; with --seeds the runs get names of their own.")
+    loaded = _load(config, overrides or [], seeds)
+    if dry_run:
+        _dry_run(loaded[0], as_json)
+        return
+    summaries: list[dict[str, Any]] = []
+    for one in loaded:
+        summaries.append(_train(one, runs_dir, name, quiet))
+        if summaries[-1]["status"] == "interrupted":
+            break
+    _finish(summaries, many=seeds > 1, as_json=as_json, quiet=quiet)
+
+
+def _load(config: str, overrides: list[str], seeds: int) -> list[LoadedConfig]:
+    """Read the config, once per seed."""
+    from lmrun.config.load import load_config
+
+    first = load_config(config, overrides)
+    seed = first.config.seed
+    return [first] + [load_config(config, [*overrides, f"seed={seed + more}"]) for more in range(1, seeds)]
+
+
+def _train(loaded: LoadedConfig, runs_dir: Path, name: str | None, quiet: bool) -> dict[str, Any]:
+    from lmrun.training.progress import make_progress
+    from lmrun.training.session import execute, prepare
+
+    experiment, run = prepare(loaded, runs_dir, name, ["lmrun", *sys.argv[1:]])
+    return execute(experiment, run, make_progress(quiet, loaded.config.training.log_seconds))
+
+
+def _resume(name: str, runs_dir: Path, quiet: bool) -> dict[str, Any]:
+    from lmrun.runs.find import find_run
+    from lmrun.training.progress import make_progress
+    from lmrun.training.session import execute, reopen
+
+    run = find_run(name, runs_dir)
+    experiment = reopen(run)
+    return execute(experiment, run, make_progress(quiet, experiment.config.training.log_seconds))
+
+
+def _dry_run(loaded: LoadedConfig, as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from lmrun.build import build
+    from lmrun.config.dump import to_yaml
+    from lmrun.training.loop import schedule_of
+    from lmrun.training.memory import human, plan
+
+    experiment = build(loaded.config)
+    sizes = plan(experiment, schedule_of(experiment))
+    if as_json:
+        document = {"schema_version": SCHEMA_VERSION, "config": loaded.config.model_dump(mode="json")}
+        typer.echo(json.dumps({**document, "device": experiment.device, **asdict(sizes)}, indent=2))
+        return
+    typer.echo(to_yaml(loaded.config))
+    for label, value in (
+        ("device", experiment.device),
+        ("parameters", f"{sizes.parameters:,}"),
+        ("training rows", f"{sizes.rows:,}, {sizes.batch_rows:,} per step"),
+        ("J", f"{human(sizes.jacobian)}, worked through in chunks of {human(sizes.jacobian_chunk)}"),
+        ("JᵀJ", human(sizes.gram)),
+        ("memory", f"about {human(sizes.needed)} of {human(sizes.available)} free"),
+    ):
+        typer.echo(f"# {label + ':':<15}{value}")
+
+
+def _finish(summaries: list[dict[str, Any]], *, many: bool, as_json: bool, quiet: bool) -> None:
+    """Print the results and leave with the worst exit code."""
+    from lmrun.runs.files import to_json
+    from lmrun.status import Status, exit_code
+
+    if as_json:
+        body = {"runs": summaries} if many else summaries[0]
+        typer.echo(to_json({"schema_version": SCHEMA_VERSION, **body}), nl=False)
+    if not quiet:
+        from lmrun.cli.outcome import show_outcome
+
+        for summary in summaries:
+            show_outcome(summary)
+    codes = [exit_code(Status(summary["status"]), summary["improved"]) for summary in summaries]
+    if any(codes):
+        raise typer.Exit(max(codes))

@@ -1,0 +1,154 @@
+"""One run from its config to its finished directory."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lmrun.build import Experiment, build
+from lmrun.config.dump import to_yaml
+from lmrun.config.load import LoadedConfig, load_config
+from lmrun.config.schema import Config
+from lmrun.errors import RunDirectoryError
+from lmrun.models.export import in_user_units
+from lmrun.runs.create import create_run
+from lmrun.runs.files import replacing
+from lmrun.runs.layout import RunDirectory
+from lmrun.runs.manifest import build_manifest, finish_manifest
+from lmrun.runs.summary import read_summary, write_summary
+from lmrun.status import Status
+from lmrun.training.evaluate import Evaluator
+from lmrun.training.loop import Outcome, schedule_of, train
+from lmrun.training.memory import plan, refuse_if_too_large
+from lmrun.training.progress import Limits, Progress
+
+
+def prepare(loaded: LoadedConfig, runs_dir: Path, name: str | None, command: Sequence[str]) -> tuple[Experiment, RunDirectory]:
+    """Build an experiment and make its run directory; nothing is written before the data is known to fit.
+
+    Raises:
+        LmrunError: Any of its kinds, see `build` and `create_run`.
+    """
+    config = loaded.config
+    experiment = build(config)
+    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+    run = create_run(
+        runs_dir,
+        dataset=config.dataset.name,
+        optimizer=config.optimizer.name,
+        seed=config.seed,
+        name=name,
+        config_yaml=to_yaml(config),
+        source=loaded.source,
+        overrides=loaded.overrides,
+        manifest=build_manifest(
+            command=command,
+            device=experiment.device,
+            data_checksum=experiment.dataset.checksum,
+            seed=config.seed,
+            precision=config.precision,
+        ),
+    )
+    return experiment, run
+
+
+def reopen(run: RunDirectory) -> Experiment:
+    """Build the experiment of a run that was stopped.
+
+    Raises:
+        RunDirectoryError: The run has ended on its own.
+        LmrunError: Any of its kinds, see `build`.
+    """
+    summary = read_summary(run)
+    if summary is not None and summary["status"] != Status.INTERRUPTED:
+        raise RunDirectoryError(
+            f"The run {run.name} has ended ({summary['status']}); there is nothing to resume. To train further, start "
+            f"again with higher limits: lmrun train {run.config} training.max_steps=..."
+        )
+    return build(load_config(str(run.config)).config)
+
+
+def execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> dict[str, Any]:
+    """Train, write weights, model and summary, and return the summary."""
+    progress.start(title(experiment.config), limits(experiment.config))
+    _log(run, f"training {title(experiment.config)} on {experiment.device}")
+    message = ""
+    try:
+        outcome = train(experiment, run, progress)
+        message = outcome.message
+    finally:
+        progress.finish(message)
+    summary = summarize(experiment, run, outcome)
+    save_models(experiment, run, outcome)
+    write_summary(run, summary)
+    finish_manifest(run)
+    _log(run, f"{outcome.status}: {outcome.message}")
+    return summary
+
+
+def title(config: Config) -> str:
+    """Name an experiment in a few words."""
+    return f"{config.dataset.name} · {config.optimizer.name} · seed {config.seed}"
+
+
+def limits(config: Config) -> Limits:
+    """Return what the progress display counts towards."""
+    training = config.training
+    return Limits(
+        max_steps=training.max_steps,
+        max_epochs=training.max_epochs,
+        max_seconds=training.max_seconds,
+        target_loss=training.target_loss,
+    )
+
+
+def summarize(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> dict[str, Any]:
+    """Collect what summary.json and `train --json` say; metrics are those of the best parameters."""
+    state, dataset = outcome.state, experiment.dataset
+    with tf.device(experiment.device):
+        accuracy = Evaluator(experiment, dataset.train).accuracy(state.best_params)
+        test = None if dataset.test is None else Evaluator(experiment, dataset.test).metrics(state.best_params)
+    experiment.network.assign(state.best_params.numpy())
+    return {
+        "run": str(run.path),
+        "status": str(outcome.status),
+        "message": outcome.message,
+        "improved": state.improved,
+        "steps": state.step,
+        "epochs": outcome.epochs,
+        "seconds": outcome.seconds,
+        "initial_loss": state.initial_loss,
+        "loss": outcome.loss,
+        "best_loss": outcome.best_loss,
+        "best_step": state.best_step,
+        "validation_loss": state.validation_loss if dataset.validation is not None else None,
+        "best_validation_loss": state.best_loss if dataset.validation is not None else None,
+        "accuracy": accuracy,
+        "test": test,
+        "parameters": experiment.network.size,
+        "params": experiment.network.named_params(),
+    }
+
+
+def save_models(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> None:
+    """Write last and best weights, and the model of the best in the user's units."""
+    network, dataset = experiment.network, experiment.dataset
+    for params, path in (
+        (outcome.state.params, run.last_weights),
+        (outcome.state.best_params, run.best_weights),
+    ):
+        network.assign(np.asarray(params))
+        with replacing(path) as temporary:
+            network.model.save_weights(temporary)
+    whole = in_user_units(network, dataset.input_map, dataset.target_map, experiment.config.precision)
+    with replacing(run.model) as temporary:
+        whole.save(temporary)
+
+
+def _log(run: RunDirectory, line: str) -> None:
+    with run.log.open("a", encoding="utf-8") as file:
+        file.write(line + "\n")
