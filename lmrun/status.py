@@ -45,9 +45,7 @@ MESSAGES: dict[Status, str] = {
     Status.INTERRUPTED: "Interrupted.",
 }
 
-START_NOT_FINITE = (
-    "The loss of the initial parameters is not finite; check the data, the starting values and the formula's domain."
-)
+START_NOT_FINITE = "The loss of the initial parameters is not finite; check the data, the starting values and the formula's domain."
 NO_IMPROVEMENT = (
     "No step lowered the loss of the initial parameters. Try other starting values, or check that the model depends on "
     "its parameters."

@@ -72,6 +72,9 @@ def _load(config: str, overrides: list[str], seeds: int) -> list[LoadedConfig]:
 
 
 def _train(loaded: LoadedConfig, runs_dir: Path, name: str | None, quiet: bool) -> dict[str, Any]:
+    from lmrun.quiet import load_tensorflow
+
+    load_tensorflow()
     from lmrun.training.progress import make_progress
     from lmrun.training.session import execute, prepare
 
@@ -80,7 +83,10 @@ def _train(loaded: LoadedConfig, runs_dir: Path, name: str | None, quiet: bool) 
 
 
 def _resume(name: str, runs_dir: Path, quiet: bool) -> dict[str, Any]:
+    from lmrun.quiet import load_tensorflow
     from lmrun.runs.find import find_run
+
+    load_tensorflow()
     from lmrun.training.progress import make_progress
     from lmrun.training.session import execute, reopen
 
@@ -92,6 +98,9 @@ def _resume(name: str, runs_dir: Path, quiet: bool) -> dict[str, Any]:
 def _dry_run(loaded: LoadedConfig, as_json: bool) -> None:
     from dataclasses import asdict
 
+    from lmrun.quiet import load_tensorflow
+
+    load_tensorflow()
     from lmrun.build import build
     from lmrun.config.dump import to_yaml
     from lmrun.training.loop import schedule_of

@@ -17,7 +17,7 @@ from lmrun.config.datasets import (
     SincConfig,
     TableConfig,
 )
-from lmrun.config.expression import RESERVED, ExpressionError, parse_expression
+from lmrun.config.expression import RESERVED, ExpressionError, names_in, parse_expression
 from lmrun.config.models import CnnConfig, FormulaConfig
 from lmrun.config.optimizers import OPTIMIZER_NAMES
 from lmrun.config.suggest import did_you_mean
@@ -64,12 +64,18 @@ def _formula_fits(dataset: Any, model: Any) -> Iterator[Problem]:
             yield Problem(("dataset", "targets"), words)
         for i, column in enumerate(columns):
             if column in RESERVED:
-                words = f"a formula cannot read '{column}', which is the name of a function or constant"
+                words = f"'{column}' is the name of a function or constant; a formula needs another name"
                 yield Problem(("dataset", "inputs", i), words)
     for name in model.parameters:
         if name in columns:
             yield Problem(
                 ("model", "parameters", name), "is the name of an input too; rename the parameter", True
+            )
+    used = names_in(parse_expression(model.expression))
+    for name in model.parameters:
+        if name not in used:
+            yield Problem(
+                ("model", "parameters", name), "does not occur in the expression; use or remove it", True
             )
     try:
         parse_expression(model.expression, {*columns, *model.parameters} - RESERVED)

@@ -52,11 +52,15 @@ class Place:
 
 @dataclass(frozen=True, order=True)
 class Finding:
-    """One problem of a config, with its place and the path of what it concerns."""
+    """One problem of a config, with its place and the path of what it concerns.
+
+    Where it `spoils` the value at its path, what the schema says about that value is of no interest.
+    """
 
     place: Place
     path: Path = field(compare=False)
     message: str
+    spoils: bool = field(default=True, compare=False)
 
     def __str__(self) -> str:
         where = f"{dotted(self.path)}: " if self.path else ""
@@ -222,7 +226,10 @@ class Reader:
             here = (*path, key)
             if key in data:
                 first = self.document.keys[here].line
-                self._find(key_node.start_mark, here, f"given twice; the first is at line {first}")
+                words = f"given twice; the first is at line {first}"
+                self.document.findings.append(
+                    Finding(self._at(key_node.start_mark), here, words, spoils=False)
+                )
                 continue
             self.document.keys[here] = self._at(key_node.start_mark)
             self.document.values[here] = self._at(value_node.start_mark)

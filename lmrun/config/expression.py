@@ -77,7 +77,7 @@ class ExpressionError(ValueError):
             for c in text[: column - 1]
         )
         shown = "".join(" " if c.isspace() else c for c in text)
-        super().__init__(f"at character {column}: {message}\n    {shown}\n    {' ' * cells}^")
+        super().__init__(f"at character {column}: {message}\n    {shown.rstrip()}\n    {' ' * cells}^")
 
 
 def is_name(text: str) -> bool:

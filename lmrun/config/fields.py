@@ -23,11 +23,19 @@ TAG_FIELDS = ("name", "by", "update")
 
 @dataclass(frozen=True)
 class Spot:
-    """A place in the config: the user's path, its annotation, and the class that has its last key."""
+    """A place in the config.
+
+    Attributes:
+        path: The user's path to it.
+        annotation: What the schema says about its value.
+        section: The class that has its last key.
+        union: The classes among which that one was chosen, None where there was no choice.
+    """
 
     path: Path
     annotation: Any
     section: type[Section] | None
+    union: Any = None
 
 
 def follow(location: Sequence[str | int]) -> Spot:
@@ -35,13 +43,15 @@ def follow(location: Sequence[str | int]) -> Spot:
     path: list[str | int] = []
     annotation: Any = Config
     section: type[Section] | None = None
+    union = entered = None
     for item in location:
         annotation = only_member(annotation)
         base, _ = unwrap(annotation)
         if is_tagged(annotation):
+            entered = annotation
             annotation = members(annotation)[str(item)]
         elif is_section(base):
-            section = base
+            section, union, entered = base, entered, None
             path.append(item)
             annotation = get_type_hints(base, include_extras=True).get(str(item), Any)
         elif get_origin(base) in {tuple, dict}:
@@ -52,7 +62,7 @@ def follow(location: Sequence[str | int]) -> Spot:
             annotation = arguments[1] if get_origin(base) is dict else arguments[int(position)]
         else:
             break
-    return Spot(tuple(path), annotation, section)
+    return Spot(tuple(path), annotation, section, union)
 
 
 def unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:

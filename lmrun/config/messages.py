@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from difflib import get_close_matches
 from typing import Any
 
 from pydantic import ValidationError
@@ -23,7 +22,7 @@ from lmrun.config.fields import (
     unwrap,
 )
 from lmrun.config.phrases import FEW, correction, expected, show
-from lmrun.config.suggest import did_you_mean
+from lmrun.config.suggest import did_you_mean, nearest
 
 SECTIONS = ("dataset", "model", "loss", "optimizer", "training")
 NOTHING = object()
@@ -56,16 +55,17 @@ def place_of(document: Document, problem: Problem) -> Place:
 
 def findings(document: Document, problems: Iterable[Problem]) -> list[Finding]:
     """Give each problem its place, sorted, without those at or below a place known to be wrong already."""
-    wrong = {finding.path for finding in document.findings if finding.path}
-    found: dict[tuple[Place, str], Finding] = {}
+    wrong = {finding.path for finding in document.findings if finding.path and finding.spoils}
+    found: dict[tuple[Place, str, Path], Finding] = {}
     for problem in problems:
         if not any(problem.path[:length] in wrong for length in range(1, len(problem.path) + 1)):
             finding = Finding(place_of(document, problem), problem.path, problem.message)
-            known = found.get((finding.place, finding.message))
+            same = (finding.place, finding.message, finding.path[-1:])
+            known = found.get(same)
             # A selected alternative stands in two places of the data; the longer path is the one in the file.
             if known is None or len(known.path) < len(finding.path):
-                found[finding.place, finding.message] = finding
-    return sorted([*document.findings, *found.values()])
+                found[same] = finding
+    return sorted([*document.findings, *found.values()], key=lambda finding: finding.place)
 
 
 def problems_of(error: ValidationError, data: Any) -> list[Problem]:
@@ -87,7 +87,7 @@ def _without_misspelt(problems: list[Problem]) -> list[Problem]:
         if not (
             problem.message.startswith(REQUIRED)
             and any(
-                path[:-1] == problem.path[:-1] and get_close_matches(str(path[-1]), [str(problem.path[-1])])
+                path[:-1] == problem.path[:-1] and nearest(str(path[-1]), [str(problem.path[-1])])
                 for path in unknown
             )
         )
@@ -99,9 +99,16 @@ def _unknown_key(spot: Spot, data: Any, details: Any) -> Iterable[Problem]:
     hint = did_you_mean(key, known)
     if not hint.startswith(" Did"):
         others = [section for section in SECTIONS if section != spot.path[0] and len(key) > 2]
-        home = next((section for section in others if key in _keys(section)), None)
-        hint = f" It belongs in '{home}'." if home else hint
+        home = next((f"in '{section}'" for section in others if key in _keys(section)), None)
+        home = _other_class(spot.union, key) or home
+        hint = f" It belongs {home}." if home else hint
     yield Problem(spot.path, f"unknown key.{hint}", on_key=True)
+
+
+def _other_class(union: Any, key: str) -> str | None:
+    """Say which other class of a tagged union has this key."""
+    owners = (tag for tag, member in members(union).items() if key in unwrap(member)[0].model_fields)
+    return next((f"to '{tag_field(members(union)[tag])}: {tag}'" for tag in owners), None)
 
 
 def _keys(section: str) -> set[str]:

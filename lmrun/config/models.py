@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal, Self
+from typing import Annotated, Literal
 
-from pydantic import BeforeValidator, Field, field_validator, model_validator
+from pydantic import BeforeValidator, Field, field_validator
 
 from lmrun.config.base import (
     AsTuple,
@@ -16,7 +16,7 @@ from lmrun.config.base import (
     ShortForm,
     raise_problems,
 )
-from lmrun.config.expression import RESERVED, is_name, names_in, parse_expression
+from lmrun.config.expression import RESERVED, is_name, parse_expression
 
 Activation = Literal[
     "linear", "tanh", "sigmoid", "relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "exponential"
@@ -158,20 +158,6 @@ class FormulaConfig(Section):
             ]
         )
         return parameters
-
-    @model_validator(mode="after")
-    def _every_parameter_is_used(self) -> Self:
-        used = names_in(parse_expression(self.expression))
-        raise_problems(
-            [
-                Problem(
-                    ("parameters", name), "does not occur in the expression; use or remove it", on_key=True
-                )
-                for name in self.parameters
-                if name not in used
-            ]
-        )
-        return self
 
 
 ModelConfig = Annotated[

@@ -124,7 +124,7 @@ class KerasOptimizerConfig(Section):
                 near = did_you_mean(key, ("learning_rate", *known))
                 problems.append(Problem((key,), f"unknown key of {self.name}.{near}", on_key=True))
             elif not isinstance(value, int | float) or not math.isfinite(value):
-                problems.append(Problem((key,), "should be a finite number, or true or false"))
+                problems.append(Problem((key,), f"should be a finite number, true or false, not {value!r}"))
         raise_problems(problems)
         return self
 

@@ -21,6 +21,7 @@ from lmrun.config.fields import (
     tag_field,
     unwrap,
 )
+from lmrun.config.suggest import nearest
 
 NOUNS: dict[type, tuple[str, str]] = {
     bool: ("true or false", "true or false"),
@@ -162,9 +163,15 @@ def _quoted(value: Any, types: set[Any]) -> str | None:
 
 
 def _in_brackets(value: Any, types: set[Any]) -> str | None:
-    if isinstance(value, str | int | float) and any(get_origin(kind) is tuple for kind in types):
+    if isinstance(value, str | int | float) and all(get_origin(kind) is tuple for kind in types):
         return f"[{value if isinstance(value, str) else show(value)}]"
     return None
 
 
-GUESSES = (_number_with_separators, _whole, _yes_or_no, _quoted, _in_brackets)
+def _choice(value: Any, types: set[Any]) -> str | None:
+    known = [choice for kind in types for choice in choices(kind)]
+    near = nearest(value, known) if isinstance(value, str) else None
+    return show(near) if near else None
+
+
+GUESSES = (_choice, _number_with_separators, _whole, _yes_or_no, _quoted, _in_brackets)

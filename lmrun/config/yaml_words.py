@@ -21,7 +21,7 @@ WORDS: tuple[tuple[str, str], ...] = (
     (r"expected <block end>", "wrong indentation, or a value that goes on after it has ended"),
     (r"expected a single document|expected '<document start>'", "only one document (---) is read"),
     (r"found undefined alias", "an alias (*) without its anchor (&); quote the value if it is text"),
-    (r"found character '[@`%]' that cannot start", "a value that starts with this character needs quotes"),
+    (r"found character '([@`%])' that cannot start", r"a value that starts with '\1' needs quotes"),
     (r"unacceptable character|special characters are not allowed", "a control character; remove it"),
 )
 
@@ -44,6 +44,7 @@ def yaml_words(error: yaml.YAMLError, text: str) -> tuple[int, int, str]:
         line, column = before.count("\n") + 1, len(before) - (before.rfind("\n") + 1) + 1
         problem = error.reason
     for pattern, words in WORDS:
-        if re.search(pattern, problem):
-            return line, column, f"not valid YAML: {words}"
+        found = re.search(pattern, problem)
+        if found:
+            return line, column, f"not valid YAML: {found.expand(words)}"
     return line, column, f"not valid YAML: {problem}"

@@ -23,7 +23,9 @@ Rule = Callable[[Any, list[Tensor], Tensor, Tensor], Tensor]
 """(layer, weights, inputs [rows, ...], cotangents of the outputs [rows, ...]) -> block [rows, layer's parameters]."""
 
 
-def dense_block(layer: keras.layers.Dense, weights: list[Tensor], inputs: Tensor, cotangents: Tensor) -> Tensor:
+def dense_block(
+    layer: keras.layers.Dense, weights: list[Tensor], inputs: Tensor, cotangents: Tensor
+) -> Tensor:
     """d(c . (x W + b)) / d(W, b) = (x outer c, c); inputs [rows, i], cotangents [rows, o] to [rows, i o + o]."""
     rows = tf.shape(inputs)[0]
     size = inputs.shape[-1] * cotangents.shape[-1]
@@ -31,7 +33,9 @@ def dense_block(layer: keras.layers.Dense, weights: list[Tensor], inputs: Tensor
     return tf.concat([kernel, cotangents], axis=1) if layer.use_bias else kernel
 
 
-def conv2d_block(layer: keras.layers.Conv2D, weights: list[Tensor], inputs: Tensor, cotangents: Tensor) -> Tensor:
+def conv2d_block(
+    layer: keras.layers.Conv2D, weights: list[Tensor], inputs: Tensor, cotangents: Tensor
+) -> Tensor:
     """Patches times cotangents, summed over positions.
 
     inputs [rows, h, w, channels], cotangents [rows, h', w', filters] to [rows, kh kw channels filters + filters].
@@ -108,7 +112,9 @@ def linearize(
             tf.concat(
                 [
                     RULES[type(layer)](layer, layer_weights, layer_inputs, cotangent)
-                    for (layer, layer_weights, layer_inputs, _), cotangent in zip(traced, cotangents, strict=True)
+                    for (layer, layer_weights, layer_inputs, _), cotangent in zip(
+                        traced, cotangents, strict=True
+                    )
                 ],
                 axis=1,
             )

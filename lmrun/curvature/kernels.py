@@ -30,7 +30,9 @@ class Kernels:
         fuse = not network.convolutional
         self.value = tf.function(self._value, jit_compile=fuse, autograph=False)
         self.value_and_gradient = tf.function(self._value_and_gradient, jit_compile=fuse, autograph=False)
-        self.residual_and_jacobian = tf.function(self._residual_and_jacobian, jit_compile=True, autograph=False)
+        self.residual_and_jacobian = tf.function(
+            self._residual_and_jacobian, jit_compile=True, autograph=False
+        )
         self.hessian = tf.function(self._hessian, autograph=False)
         self.outputs = tf.function(self.network.outputs, jit_compile=fuse, autograph=False)
 

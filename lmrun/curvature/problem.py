@@ -104,9 +104,7 @@ class Problem:
         matrix, vector = self.algebra.adopt(factor * hessian), self.algebra.adopt(factor * gradient)
         return Linearization(matrix, vector, self.algebra.largest(vector))
 
-    def damped_trial(
-        self, params: Tensor, model: Linearization, damping: float, scaling: Vector
-    ) -> Trial:
+    def damped_trial(self, params: Tensor, model: Linearization, damping: float, scaling: Vector) -> Trial:
         """Try the step (matrix + damping D)^-1 (-gradient)."""
         moved, scalars = self.algebra.damped_step(model.matrix, model.gradient, damping, scaling, params)
         return self._trial(moved, scalars)

@@ -37,9 +37,7 @@ class Algebra(Protocol):
         """Return an [n, n] matrix and an [n] vector of zeros."""
         ...
 
-    def add_rows(
-        self, gram: Matrix, gradient: Vector, jacobian: Any, residual: Any
-    ) -> tuple[Matrix, Vector]:
+    def add_rows(self, gram: Matrix, gradient: Vector, jacobian: Any, residual: Any) -> tuple[Matrix, Vector]:
         """Return gram + J^T J (lower triangle) and gradient + J^T r, for tensors J [m, n] and r [m]."""
         ...
 

@@ -32,15 +32,17 @@ class BinaryCrossentropy:
         return outputs
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """l [rows]."""
-        return tf.reduce_mean(tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=outputs), axis=-1)
+        """The loss l [rows]."""
+        return tf.reduce_mean(
+            tf.nn.sigmoid_cross_entropy_with_logits(labels=targets, logits=outputs), axis=-1
+        )
 
     def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """r = (p - t) / sqrt(2 p (1 - p)); [rows, outputs]."""
+        """Residual r = (p - t) / sqrt(2 p (1 - p)); [rows, outputs]."""
         return 0.5 * (tf.sigmoid(outputs) - targets) / self._root_curvature(outputs)
 
     def factor(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """F = diag(sqrt(p (1 - p) / 2)); [rows, outputs, outputs]."""
+        """Factor F = diag(sqrt(p (1 - p) / 2)); [rows, outputs, outputs]."""
         return tf.linalg.diag(self._root_curvature(outputs))
 
     def _root_curvature(self, outputs: Tensor) -> Tensor:
@@ -72,12 +74,12 @@ class _Softmax:
         return tf.exp(tf.maximum(0.5 * tf.nn.log_softmax(outputs), -30.0))
 
     def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """r = sqrt(1/2) (s - t / s); [rows, classes]."""
+        """Residual r = sqrt(1/2) (s - t / s); [rows, classes]."""
         root = self._root_probability(outputs)
         return HALF_ROOT * (root - self._one_hot(outputs, targets) / root)
 
     def factor(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """F = sqrt(1/2) (diag(s) - p s^T); [rows, classes, classes]."""
+        """Factor F = sqrt(1/2) (diag(s) - p s^T); [rows, classes, classes]."""
         root = self._root_probability(outputs)
         return HALF_ROOT * (tf.linalg.diag(root) - (root * root)[:, :, None] * root[:, None, :])
 
@@ -89,7 +91,7 @@ class CategoricalCrossentropy(_Softmax):
     name: str = "categorical_crossentropy"
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """l [rows]."""
+        """The loss l [rows]."""
         return tf.nn.softmax_cross_entropy_with_logits(labels=targets, logits=outputs)
 
     def _one_hot(self, outputs: Tensor, targets: Tensor) -> Tensor:
@@ -103,7 +105,7 @@ class SparseCategoricalCrossentropy(_Softmax):
     name: str = "sparse_categorical_crossentropy"
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """l [rows]."""
+        """The loss l [rows]."""
         return tf.nn.sparse_softmax_cross_entropy_with_logits(labels=targets, logits=outputs)
 
     def _one_hot(self, outputs: Tensor, targets: Tensor) -> Tensor:

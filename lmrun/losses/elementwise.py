@@ -40,15 +40,15 @@ class MeanSquaredError(_Elementwise):
     name: str = "mse"
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """l = mean of e^2; [rows]."""
+        """The loss l = mean of e^2; [rows]."""
         return tf.reduce_mean(tf.square(outputs - targets), axis=-1)
 
     def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """r = e; [rows, outputs]."""
+        """Residual r = e; [rows, outputs]."""
         return outputs - targets
 
     def factor(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """F = 1; [rows, outputs, outputs]."""
+        """Factor F = 1; [rows, outputs, outputs]."""
         return _diagonal(tf.ones_like(outputs))
 
 
@@ -59,7 +59,7 @@ class MeanAbsoluteError(_Elementwise):
     name: str = "mae"
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """l = mean of |e|; [rows]."""
+        """The loss l = mean of |e|; [rows]."""
         return tf.reduce_mean(tf.abs(outputs - targets), axis=-1)
 
     def _root_weight(self, error: Tensor) -> Tensor:
@@ -69,12 +69,12 @@ class MeanAbsoluteError(_Elementwise):
         return tf.math.rsqrt(2.0 * tf.maximum(tf.abs(error), floor))
 
     def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """r = e / sqrt(2 |e|); [rows, outputs]."""
+        """Residual r = e / sqrt(2 |e|); [rows, outputs]."""
         error = outputs - targets
         return error * self._root_weight(error)
 
     def factor(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """F = diag(1 / sqrt(2 |e|)); [rows, outputs, outputs]."""
+        """Factor F = diag(1 / sqrt(2 |e|)); [rows, outputs, outputs]."""
         return _diagonal(self._root_weight(outputs - targets))
 
 
@@ -86,7 +86,7 @@ class Huber(_Elementwise):
     name: str = "huber"
 
     def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """l = mean of e^2 / 2 or delta (|e| - delta / 2); [rows]."""
+        """The loss l = mean of e^2 / 2 or delta (|e| - delta / 2); [rows]."""
         size = tf.abs(outputs - targets)
         inside = tf.minimum(size, self.delta)
         return tf.reduce_mean(0.5 * inside * inside + self.delta * (size - inside), axis=-1)
@@ -95,12 +95,12 @@ class Huber(_Elementwise):
         return tf.sqrt(0.5 * self.delta / tf.maximum(tf.abs(error), self.delta))
 
     def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """r = sqrt(w) e with w = min(1, delta / |e|) / 2; [rows, outputs]."""
+        """Residual r = sqrt(w) e with w = min(1, delta / |e|) / 2; [rows, outputs]."""
         error = outputs - targets
         return error * self._root_weight(error)
 
     def factor(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """F = diag(sqrt(w)); [rows, outputs, outputs]."""
+        """Factor F = diag(sqrt(w)); [rows, outputs, outputs]."""
         return _diagonal(self._root_weight(outputs - targets))
 
 

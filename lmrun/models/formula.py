@@ -42,6 +42,7 @@ CALLS: dict[str, Callable[..., Tensor]] = {
     "erf": tf.math.erf,
 }
 
+
 def power(base: Tensor, exponent: Tensor) -> Tensor:
     """base ** exponent; a whole constant exponent up to 4 by multiplication, which also differentiates at 0."""
     if isinstance(exponent, float) and exponent.is_integer() and 1 <= exponent <= 4:

@@ -80,7 +80,9 @@ class Network:
             variable.assign(np.reshape(params[offset : offset + size], variable.shape))
             offset += size
 
-    def trace(self, params: Tensor, inputs: Tensor) -> Iterator[tuple[LayerSlice, list[Tensor], Tensor, Tensor]]:
+    def trace(
+        self, params: Tensor, inputs: Tensor
+    ) -> Iterator[tuple[LayerSlice, list[Tensor], Tensor, Tensor]]:
         """Evaluate layer by layer.
 
         Args:

@@ -30,7 +30,9 @@ class Adam:
         slots = {"time": tf.zeros((), params.dtype), "mean": zeros, "mean_square": zeros}
         return {**slots, "largest": zeros} if self.amsgrad else slots
 
-    def apply(self, params: Tensor, gradient: Tensor, slots: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def apply(
+        self, params: Tensor, gradient: Tensor, slots: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """One step; all tensors [n]."""
         beta_1, beta_2 = (tf.constant(beta, params.dtype) for beta in (self.beta_1, self.beta_2))
         time = slots["time"] + 1

@@ -28,7 +28,9 @@ class Rule(Protocol):
         """Return what the rule carries from step to step, at the start."""
         ...
 
-    def apply(self, params: Tensor, gradient: Tensor, slots: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def apply(
+        self, params: Tensor, gradient: Tensor, slots: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """Return the next parameters [n] and slots."""
         ...
 

@@ -56,7 +56,9 @@ class KerasRule:
             for index, variable in enumerate(self.optimizer.variables)
         }
 
-    def apply(self, params: Tensor, gradient: Tensor, slots: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def apply(
+        self, params: Tensor, gradient: Tensor, slots: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """One step; params and gradient [n]."""
         for variable, value in zip(self.optimizer.variables, slots.values(), strict=True):
             variable.assign(value)

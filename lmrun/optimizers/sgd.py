@@ -25,7 +25,9 @@ class Sgd:
         """The velocity [n], where there is a momentum."""
         return {"velocity": tf.zeros_like(params)} if self.momentum else {}
 
-    def apply(self, params: Tensor, gradient: Tensor, slots: dict[str, Tensor]) -> tuple[Tensor, dict[str, Tensor]]:
+    def apply(
+        self, params: Tensor, gradient: Tensor, slots: dict[str, Tensor]
+    ) -> tuple[Tensor, dict[str, Tensor]]:
         """One step; all tensors [n]."""
         descent = -self.learning_rate * gradient
         if not self.momentum:

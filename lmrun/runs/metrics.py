@@ -53,7 +53,7 @@ _PARSERS: dict[Callable[[Any], str], tuple[Any, Callable[[str], Any], float | No
     _floating: ("float64", float, math.nan),
     _flag: ("boolean", {"true": True, "false": False}.__getitem__, None),
 }
-"""How the texts of each format are read: the column's dtype, the parser of a value, and what stands for none."""
+"""How each format is read: the column's dtype, the parser of a value, and what stands for none."""
 
 COLUMNS = tuple(_FORMATS)
 _COLUMN_SET = frozenset(COLUMNS)
@@ -166,8 +166,8 @@ def _split(path: Path, lines: list[str]) -> list[list[str]]:
     for number, found in enumerate(cells, start=2):
         if len(found) != len(COLUMNS):
             raise RunDirectoryError(
-                f"{path}:{number} is damaged: {len(found)} values for {len(COLUMNS)} columns. Restore the file, "
-                "or train again."
+                f"{path}:{number} is damaged: {len(found)} values for {len(COLUMNS)} columns. "
+                "Restore the file, or train again."
             )
     return cells
 

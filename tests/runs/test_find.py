@@ -91,7 +91,9 @@ def test_unknown_names_the_nearest(runs_dir: Path) -> None:
 
 
 def test_unknown_with_nothing_near_lists_what_there_is(runs_dir: Path) -> None:
-    with pytest.raises(RunDirectoryError, match=r"Known: mine, 20260102-sinc-adam-b, 20260101-sinc-lm-a, mine-2\."):
+    with pytest.raises(
+        RunDirectoryError, match=r"Known: mine, 20260102-sinc-adam-b, 20260101-sinc-lm-a, mine-2\."
+    ):
         find_run("zzz", runs_dir)
 
 
@@ -107,7 +109,9 @@ def test_the_empty_name_finds_nothing(runs_dir: Path) -> None:
 
 
 def test_a_folder_that_is_no_run(runs_dir: Path) -> None:
-    with pytest.raises(RunDirectoryError, match=r"is not a run directory: config\.yaml or manifest\.json is missing"):
+    with pytest.raises(
+        RunDirectoryError, match=r"is not a run directory: config\.yaml or manifest\.json is missing"
+    ):
         find_run(str(runs_dir / "notes"), runs_dir)
 
 

@@ -116,7 +116,9 @@ def test_resume_after_the_file_was_cut_anywhere(rows: int, cut: int) -> None:
         complete = max(run.metrics.read_bytes().count(b"\n") - 1, 0)
         assert len(read_metrics(run)) == complete
         if rows > complete:
-            with pytest.raises(RunDirectoryError, match=f"has {complete} rows where the checkpoint counts {rows}"):
+            with pytest.raises(
+                RunDirectoryError, match=f"has {complete} rows where the checkpoint counts {rows}"
+            ):
                 MetricsWriter.resume(run, rows)
             return
         with MetricsWriter.resume(run, rows) as writer:
