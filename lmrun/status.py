@@ -26,7 +26,9 @@ MESSAGES: dict[Status, str] = {
     Status.TARGET_REACHED: "The loss reached training.target_loss.",
     Status.CONVERGED_GRADIENT: "Converged: the gradient is at or below training.gradient_tolerance.",
     Status.CONVERGED_STEP: "Converged: the step is at or below training.step_tolerance.",
-    Status.NO_PROGRESS: "No step lowers the loss any more: it is at the limit of the precision or in a minimum.",
+    Status.NO_PROGRESS: (
+        "No step lowers the loss any more: it is at the limit of the precision or in a minimum."
+    ),
     Status.MAX_STEPS: "Stopped at the limit training.max_steps.",
     Status.MAX_EPOCHS: "Stopped at the limit training.max_epochs.",
     Status.MAX_SECONDS: "Stopped at the limit training.max_seconds.",
@@ -39,16 +41,19 @@ MESSAGES: dict[Status, str] = {
         "The loss is not finite. Try a smaller learning rate, optimizer=lm, or other starting values."
     ),
     Status.DIVERGED: (
-        "The loss grew far beyond its start. Try a smaller learning rate, or optimizer=lm, which only takes steps "
-        "that lower the loss."
+        "The loss grew far beyond its start. Try a smaller learning rate, or optimizer=lm, which only takes "
+        "steps that lower the loss."
     ),
     Status.INTERRUPTED: "Interrupted.",
 }
 
-START_NOT_FINITE = "The loss of the initial parameters is not finite; check the data, the starting values and the formula's domain."
+START_NOT_FINITE = (
+    "The loss of the initial parameters is not finite; check the data, the starting values and the "
+    "formula's domain."
+)
 NO_IMPROVEMENT = (
-    "No step lowered the loss of the initial parameters. Try other starting values, or check that the model depends on "
-    "its parameters."
+    "No step lowered the loss of the initial parameters. Try other starting values, or check that the model "
+    "depends on its parameters."
 )
 
 FAILED = 4
