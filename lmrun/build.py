@@ -65,8 +65,8 @@ def choose_device(name: str) -> str:
     if index >= len(gpus):
         raise ConfigError(
             [
-                f"device: '{name}' is not there: TensorFlow sees {len(gpus)} GPU(s). Set device: cpu, or install the GPU "
-                "build: pip install 'lmrun[gpu]'."
+                f"device: '{name}' is not there: TensorFlow sees {len(gpus)} GPU(s). Set device: cpu, or "
+                "install the GPU build: pip install 'lmrun[gpu]'."
             ]
         )
     return f"/GPU:{index}"
@@ -84,8 +84,9 @@ def build_network(config: Config, dataset: Dataset) -> Network:
         case "formula":
             if len(shape) != 1 or outputs != 1:
                 raise DataError(
-                    f"model.name: a formula predicts one value from named columns, but the dataset {dataset.name} has "
-                    f"{outputs} outputs and samples of the shape {shape}; use mlp, or name a single target."
+                    f"model.name: a formula predicts one value from named columns, but the dataset "
+                    f"{dataset.name} has {outputs} outputs and samples of the shape {shape}; use mlp, "
+                    "or name a single target."
                 )
             return build_formula(config.model, dataset.input_names, dtype=config.precision)
 

@@ -1,7 +1,7 @@
 """Independent random streams from one seed.
 
-The seed of a config decides data, split, initial weights and the order of the batches separately: a change of the
-split's size, say, leaves the initial weights as they were.
+The seed of a config decides data, split, initial weights and the order of the batches separately: a change of
+the split's size, say, leaves the initial weights as they were.
 """
 
 from __future__ import annotations

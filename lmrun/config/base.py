@@ -50,11 +50,14 @@ def dotted(path: Path) -> str:
 class Section(BaseModel):
     """A part of the config: immutable, strictly typed, refusing keys that it does not know.
 
-    The sentence below each field is its help text and its line in the reference (`descriptions.descriptions`;
-    pydantic's own reading of it would cost each start of the program a tenth of a second).
+    The sentence below each field is its help text and its line in the reference (`config.descriptions`;
+    pydantic's own reading of it would cost each start of the program a tenth of a second). `defer_build`
+    builds the validator of the whole config only.
     """
 
-    model_config = ConfigDict(extra="forbid", frozen=True, strict=True, validate_default=True)
+    model_config = ConfigDict(
+        extra="forbid", frozen=True, strict=True, validate_default=True, defer_build=True
+    )
 
 
 def name_only(value: Any) -> Any:

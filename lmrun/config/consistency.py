@@ -66,17 +66,13 @@ def _formula_fits(dataset: Any, model: Any) -> Iterator[Problem]:
             if column in RESERVED:
                 words = f"'{column}' is the name of a function or constant; a formula needs another name"
                 yield Problem(("dataset", "inputs", i), words)
-    for name in model.parameters:
-        if name in columns:
-            yield Problem(
-                ("model", "parameters", name), "is the name of an input too; rename the parameter", True
-            )
     used = names_in(parse_expression(model.expression))
     for name in model.parameters:
+        path = ("model", "parameters", name)
+        if name in columns:
+            yield Problem(path, "is the name of an input too; rename the parameter", on_key=True)
         if name not in used:
-            yield Problem(
-                ("model", "parameters", name), "does not occur in the expression; use or remove it", True
-            )
+            yield Problem(path, "does not occur in the expression; use or remove it", on_key=True)
     try:
         parse_expression(model.expression, {*columns, *model.parameters} - RESERVED)
     except ExpressionError as error:

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import ast
 import inspect
+import sys
 from collections.abc import Iterator
+from functools import cache
 from itertools import pairwise
 
 from lmrun.config.base import Section
@@ -32,13 +34,17 @@ def descriptions(section_name: str) -> dict[str, str]:
 
 
 def _written_below_fields(section: type[Section]) -> dict[str, str]:
-    module = ast.parse(inspect.getsource(inspect.getmodule(section) or section))
-    body = next(
-        node.body for node in module.body if isinstance(node, ast.ClassDef) and node.name == section.__name__
-    )
+    body = _classes(section.__module__)[section.__name__].body
     found = {}
     for field, below in pairwise(body):
         match field, below:
             case ast.AnnAssign(target=ast.Name(id=name)), ast.Expr(value=ast.Constant(value=str(text))):
                 found[name] = " ".join(text.split())
     return found
+
+
+@cache
+def _classes(module: str) -> dict[str, ast.ClassDef]:
+    """Parse a module once for all of its classes."""
+    source = inspect.getsource(sys.modules[module])
+    return {node.name: node for node in ast.parse(source).body if isinstance(node, ast.ClassDef)}

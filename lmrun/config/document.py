@@ -15,7 +15,7 @@ from typing import Any
 
 import yaml
 
-from lmrun.config.base import Path, dotted
+from lmrun.config.base import Path, Problem, dotted
 from lmrun.config.yaml_words import yaml_words
 from lmrun.errors import ConfigError
 
@@ -75,6 +75,19 @@ class Document:
     keys: dict[Path, Place] = field(default_factory=dict)
     values: dict[Path, Place] = field(default_factory=dict)
     findings: list[Finding] = field(default_factory=list)
+
+
+def place_of(document: Document, problem: Problem) -> Place:
+    """Return where the value (or key) of a problem was written, or what is nearest around it."""
+    first = document.keys if problem.on_key else document.values
+    if problem.path in first:
+        return first[problem.path]
+    # What is missing has no place; the key of its section has.
+    for length in range(len(problem.path) - 1, 0, -1):
+        for places in (document.keys, document.values):
+            if problem.path[:length] in places:
+                return places[problem.path[:length]]
+    return document.values[()]
 
 
 def scalar(text: str) -> Any:

@@ -26,7 +26,8 @@ def _sequence(dumper: yaml.SafeDumper, items: Iterable[Any]) -> yaml.Node:
 
 def _text(dumper: yaml.SafeDumper, text: str) -> yaml.Node:
     # PyYAML quotes what YAML 1.1 would misread; `1e-3` and `0o17` are numbers in 1.2 only.
-    style = None if isinstance(scalar(text), str) else "'"
+    # Only double quotes escape the control characters that it would otherwise write as they are.
+    style = '"' if not text.isprintable() else None if isinstance(scalar(text), str) else "'"
     return dumper.represent_scalar("tag:yaml.org,2002:str", text, style=style)
 
 

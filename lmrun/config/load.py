@@ -8,13 +8,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, get_type_hints
 
-from pydantic import TypeAdapter, ValidationError
+from pydantic import ValidationError
 
 from lmrun.config.base import Problem
 from lmrun.config.consistency import problems_between
-from lmrun.config.document import Document, parse, read_text
+from lmrun.config.document import Document, parse, place_of, read_text
 from lmrun.config.dump import to_yaml
-from lmrun.config.messages import findings, place_of, problems_of
 from lmrun.config.overrides import apply_overrides
 from lmrun.config.schema import Config, resolve
 from lmrun.config.shipped import find_config
@@ -67,20 +66,29 @@ def validate(document: Document) -> Config:
     Raises:
         ConfigError: It is not valid; all problems at once, sorted by their places.
     """
-    problems: list[Problem] = []
     try:
         config = Config.model_validate(document.data)
     except ValidationError as error:
-        problems = problems_of(error, document.data)
-        problems += problems_between(_valid_sections(document.data))
-    found = findings(document, problems)
-    if found:
-        raise ConfigError([str(finding) for finding in found])
+        raise _config_error(document, error) from None
+    if document.findings:
+        raise _config_error(document)
     return config
+
+
+def _config_error(document: Document, error: ValidationError | None = None) -> ConfigError:
+    # The words are needed for invalid configs only; a valid one is not to wait for them.
+    from lmrun.config.messages import findings, problems_of
+
+    problems: list[Problem] = []
+    if error is not None:
+        problems = problems_of(error, document.data) + problems_between(_valid_sections(document.data))
+    return ConfigError([str(finding) for finding in findings(document, problems)])
 
 
 def _valid_sections(data: dict[str, Any]) -> dict[str, Any]:
     """Return the sections that are valid by themselves, so that what lies between them is checked too."""
+    from pydantic import TypeAdapter
+
     hints = get_type_hints(Config, include_extras=True)
     valid: dict[str, Any] = {}
     for name, field in Config.model_fields.items():

@@ -8,7 +8,7 @@ from typing import Any
 from pydantic import ValidationError
 
 from lmrun.config.base import Path, Problem, SectionError
-from lmrun.config.document import Document, Finding, Place
+from lmrun.config.document import Document, Finding, Place, place_of
 from lmrun.config.fields import (
     Spot,
     alternatives,
@@ -38,19 +38,6 @@ def lookup(data: Any, path: Path) -> Any:
             return NOTHING
         data = data[key]
     return data
-
-
-def place_of(document: Document, problem: Problem) -> Place:
-    """Return where the value (or key) of a problem was written, or what is nearest around it."""
-    first = document.keys if problem.on_key else document.values
-    if problem.path in first:
-        return first[problem.path]
-    # What is missing has no place; the key of its section has.
-    for length in range(len(problem.path) - 1, 0, -1):
-        for places in (document.keys, document.values):
-            if problem.path[:length] in places:
-                return places[problem.path[:length]]
-    return document.values[()]
 
 
 def findings(document: Document, problems: Iterable[Problem]) -> list[Finding]:

@@ -1,0 +1,1 @@
+"""Linearization of a loss at given parameters: Jacobian, J^T J and J^T r in chunks, Hessian."""

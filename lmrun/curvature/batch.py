@@ -14,8 +14,8 @@ from lmrun.datasets.base import Split
 Tensor = Any
 
 CHUNK_BYTES = 2**23
-"""Bytes of a chunk of the Jacobian: about the size of a core's share of the last-level cache. On 2 cores chunks of 4 to
-16 MiB were the fastest (docs/benchmarks.md)."""
+"""Bytes of a chunk of the Jacobian: about the size of a core's share of the last-level cache. On 2 cores
+chunks of 4 to 16 MiB were the fastest (docs/benchmarks.md)."""
 
 
 @dataclass(frozen=True)
@@ -29,7 +29,7 @@ class Chunk:
 
 @dataclass(frozen=True)
 class Batch:
-    """Chunks of equal size; the last is filled up with rows of weight zero, so that one compiled function serves all.
+    """Chunks of equal size, the last filled up with rows of weight zero: one compiled function serves all.
 
     Attributes:
         chunks: The rows.

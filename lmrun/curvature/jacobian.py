@@ -1,9 +1,10 @@
 """The Jacobian of a network's outputs, one backward pass per residual component.
 
-Samples are independent: one backward pass of the summed residual gives every sample's cotangent at every layer's
-output. A layer that is linear in its parameters then has a Jacobian block that is the product of its input with its
-cotangent; no vectorized map over samples is needed.
-Source: the same observation gives per-sample gradients in Goodfellow 2015, Efficient per-example gradient computations.
+Samples are independent: one backward pass of the summed residual gives every sample's cotangent at every
+layer's output. A layer that is linear in its parameters then has a Jacobian block that is the product of its
+input with its cotangent; no vectorized map over samples is needed.
+Source: the same observation gives per-sample gradients in Goodfellow 2015, Efficient per-example gradient
+computations.
 """
 
 from __future__ import annotations
@@ -20,13 +21,16 @@ from lmrun.models.network import Network
 
 Tensor = Any
 Rule = Callable[[Any, list[Tensor], Tensor, Tensor], Tensor]
-"""(layer, weights, inputs [rows, ...], cotangents of the outputs [rows, ...]) -> block [rows, layer's parameters]."""
+"""(layer, weights, inputs [rows, ...], cotangents of the outputs [rows, ...]) -> block [rows, parameters]."""
 
 
 def dense_block(
     layer: keras.layers.Dense, weights: list[Tensor], inputs: Tensor, cotangents: Tensor
 ) -> Tensor:
-    """d(c . (x W + b)) / d(W, b) = (x outer c, c); inputs [rows, i], cotangents [rows, o] to [rows, i o + o]."""
+    """d(c . (x W + b)) / d(W, b) = (x outer c, c).
+
+    inputs [rows, i], cotangents [rows, o] to [rows, i o + o].
+    """
     rows = tf.shape(inputs)[0]
     size = inputs.shape[-1] * cotangents.shape[-1]
     kernel = tf.reshape(inputs[:, :, None] * cotangents[:, None, :], [rows, size])
@@ -38,7 +42,8 @@ def conv2d_block(
 ) -> Tensor:
     """Patches times cotangents, summed over positions.
 
-    inputs [rows, h, w, channels], cotangents [rows, h', w', filters] to [rows, kh kw channels filters + filters].
+    inputs [rows, h, w, channels], cotangents [rows, h', w', filters] to
+    [rows, kh kw channels filters + filters].
     """
     height, width = layer.kernel_size
     patches = tf.image.extract_patches(
@@ -77,7 +82,7 @@ RULES: dict[type[keras.Layer], Rule] = {
 }
 
 
-def linearize(
+def linearize(  # noqa: PLR0917 - the order of every kernel: params, then the rows
     network: Network, loss: Loss, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
 ) -> tuple[Tensor, Tensor]:
     """Return the weighted residual sqrt(w) r and its Jacobian sqrt(w) F^T J.

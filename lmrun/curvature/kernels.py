@@ -16,8 +16,9 @@ Tensor = Any
 class Kernels:
     """Loss, gradient, Jacobian and Hessian of a chunk, each compiled once per shape.
 
-    XLA fuses the many small operations of a narrow network (7 times faster than TensorFlow's executor for 20 units),
-    but its convolutions on the CPU are slower, so the loss and gradient of a convolutional network go without it.
+    XLA fuses the many small operations of a narrow network (7 times faster than TensorFlow's executor for 20
+    units), but its convolutions on the CPU are slower, so the loss and gradient of a convolutional network go
+    without it.
 
     Args:
         network: The model.

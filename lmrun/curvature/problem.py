@@ -1,4 +1,4 @@
-"""Loss, linearization and Hessian over one batch, as functions of the parameters: all that an optimizer sees."""
+"""Loss, linearization and Hessian over one batch, as functions of the parameters: what an optimizer sees."""
 
 from __future__ import annotations
 

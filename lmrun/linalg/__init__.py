@@ -1,0 +1,1 @@
+"""Dense linear algebra on the host or on the device."""

@@ -1,7 +1,7 @@
 """The dense algebra that an optimizer composes, on the host or on the device behind one protocol.
 
-A vector or matrix is a NumPy array on the host and a TensorFlow tensor on the device; an optimizer never looks inside.
-Methods that return floats wait for the device, all others do not.
+A vector or matrix is a NumPy array on the host and a TensorFlow tensor on the device; an optimizer never
+looks inside. Methods that return floats wait for the device, all others do not.
 """
 
 from __future__ import annotations
@@ -64,7 +64,7 @@ class Algebra(Protocol):
     def damped_step(
         self, gram: Matrix, gradient: Vector, damping: float, scaling: Vector, params: Any
     ) -> tuple[Any, StepScalars]:
-        """Solve (gram + damping D) step = -gradient; returns the tensor params + step and the step's scalars."""
+        """Solve (gram + damping D) step = -gradient; return params + step and the step's scalars."""
         ...
 
     def newton_step(self, hessian: Matrix, gradient: Vector, params: Any) -> tuple[Any, StepScalars]:

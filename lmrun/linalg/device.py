@@ -1,12 +1,14 @@
 """Dense algebra where the tensors are, without a round trip to the host.
 
-Only the handful of scalars that an accepted or rejected step is decided by travels back, packed into one tensor. XLA compiles
-the solves: its Cholesky factor of an indefinite matrix holds NaN, where TensorFlow's own kernel would raise.
+Only the handful of scalars that an accepted or rejected step is decided by travels back, packed into one
+tensor. XLA compiles the solves: its Cholesky factor of an indefinite matrix holds NaN, where TensorFlow's own
+kernel would raise.
 """
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, ParamSpec, TypeVar
 
 import numpy as np
 import tensorflow as tf
@@ -14,9 +16,17 @@ import tensorflow as tf
 from lmrun.linalg.algebra import StepScalars
 
 Tensor = Any
+P = ParamSpec("P")
+R = TypeVar("R")
 
 
-@tf.function(jit_compile=True, autograph=False)
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile with XLA, once per combination of shapes."""
+    traced: Callable[P, R] = tf.function(function, jit_compile=True, autograph=False)
+    return traced
+
+
+@compiled
 def _add_rows(gram: Tensor, gradient: Tensor, jacobian: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
     return (
         gram + tf.matmul(jacobian, jacobian, transpose_a=True),
@@ -32,7 +42,7 @@ def _pack(
     return tf.where(valid, moved, params), scalars
 
 
-@tf.function(jit_compile=True, autograph=False)
+@compiled
 def _damped_step(
     gram: Tensor, gradient: Tensor, damping: Tensor, scaling: Tensor, params: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -43,9 +53,10 @@ def _damped_step(
     return _pack(tf.constant(True), predicted, step, params, params + step)
 
 
-@tf.function(jit_compile=True, autograph=False)
+@compiled
 def _newton_step(hessian: Tensor, gradient: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-    # The eigenvalues tell singular from indefinite: singular where the smallest is below the rounding of the largest.
+    # The eigenvalues tell singular from indefinite: singular where the smallest is below the rounding of the
+    # largest.
     values, vectors = tf.linalg.eigh(hessian)
     size = tf.abs(values)
     epsilon = float(np.finfo(hessian.dtype.as_numpy_dtype).eps)

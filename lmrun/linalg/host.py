@@ -1,12 +1,13 @@
 """Dense algebra on the CPU through BLAS and LAPACK.
 
-On 2 cores BLAS syrk builds J^T J in half the time of a full product, and LAPACK's Cholesky factors it many times faster
-than XLA's.
+On 2 cores BLAS syrk builds J^T J in half the time of a full product, and LAPACK's Cholesky factors it many
+times faster than XLA's.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -19,6 +20,10 @@ from lmrun.linalg.algebra import StepScalars
 Array = NDArray[np.floating]
 
 
+def _lapack(*names: str, matrix: Array) -> list[Callable[..., Any]]:
+    return [get_lapack_funcs(name, (matrix,)) for name in names]
+
+
 def add_gram(matrix: Array, jacobian: Array) -> Array:
     """Return `matrix + J^T J`, lower triangle only.
 
@@ -26,8 +31,9 @@ def add_gram(matrix: Array, jacobian: Array) -> Array:
         matrix: [n, n], Fortran order, of the Jacobian's dtype; overwritten.
         jacobian: [m, n], C order.
     """
-    (syrk,) = get_blas_funcs(("syrk",), (jacobian,))
-    return syrk(1.0, jacobian.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
+    syrk = get_blas_funcs("syrk", (jacobian,))
+    total: Array = syrk(1.0, jacobian.T, beta=1.0, c=matrix, lower=1, overwrite_c=1)
+    return total
 
 
 def factor_and_solve(matrix: Array, right: Array) -> Array | None:
@@ -40,7 +46,7 @@ def factor_and_solve(matrix: Array, right: Array) -> Array | None:
     Returns:
         x [n], or None when the factorization fails or the solution is not finite.
     """
-    potrf, potrs = get_lapack_funcs(("potrf", "potrs"), (matrix,))
+    potrf, potrs = _lapack("potrf", "potrs", matrix=matrix)
     factor, info = potrf(matrix, lower=1, clean=0)
     if info != 0:
         return None
@@ -74,9 +80,10 @@ def solve_symmetric(matrix: Array, right: Array) -> Array | None:
         right: [n].
 
     Returns:
-        x [n], or None where A is singular to working precision (1 / condition number < epsilon, LAPACK sycon).
+        x [n], or None where A is singular to working precision (1 / condition number < epsilon, LAPACK
+        sycon).
     """
-    sytrf, sytrs, sycon = get_lapack_funcs(("sytrf", "sytrs", "sycon"), (matrix,))
+    sytrf, sytrs, sycon = _lapack("sytrf", "sytrs", "sycon", matrix=matrix)
     factor, pivots, info = sytrf(matrix, lower=1)
     if info != 0:
         return None

@@ -1,7 +1,8 @@
 """Cross-entropy losses from logits, with the exact generalized Gauss-Newton curvature.
 
-For a loss that is convex in the outputs the Gauss-Newton matrix is sum_i J_i^T (d2 l_i / dz2) J_i (Schraudolph 2002, Fast
-curvature matrix-vector products, eq. 4); it is positive semidefinite and, for these losses, the Fisher matrix.
+For a loss that is convex in the outputs the Gauss-Newton matrix is sum_i J_i^T (d2 l_i / dz2) J_i
+(Schraudolph 2002, Fast curvature matrix-vector products, eq. 4); it is positive semidefinite and, for these
+losses, the Fisher matrix.
 """
 
 from __future__ import annotations
@@ -54,8 +55,8 @@ class BinaryCrossentropy:
 class _Softmax:
     """What one-hot and integer targets share: q = classes, F = sqrt(1/2) (diag(s) - p s^T), s = sqrt(p).
 
-    F F^T = (diag(p) - p p^T) / 2, and F r is half the gradient p - t for r = sqrt(1/2) (s - t / s): the component of r
-    along s drops out, since F s = 0.
+    F F^T = (diag(p) - p p^T) / 2, and F r is half the gradient p - t for r = sqrt(1/2) (s - t / s): the
+    component of r along s drops out, since F s = 0.
     """
 
     def scale(self, outputs: int) -> float:
@@ -70,7 +71,8 @@ class _Softmax:
         raise NotImplementedError
 
     def _root_probability(self, outputs: Tensor) -> Tensor:
-        # Bounded below so that t / s stays finite; the probability e^-60 is beyond the resolution of the loss.
+        # Bounded below so that t / s stays finite; the probability e^-60 is beyond the resolution of the
+        # loss.
         return tf.exp(tf.maximum(0.5 * tf.nn.log_softmax(outputs), -30.0))
 
     def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:

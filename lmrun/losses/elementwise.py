@@ -1,8 +1,9 @@
 """Losses that add up over the elements of e = outputs - targets: mse, mae, huber.
 
-Each is rho(e) per element, written as a weighted square: r = sqrt(w) e with F = sqrt(w), w = rho'(e) / (2 e). The gradient
-is exact; the curvature is that of iteratively reweighted least squares, which bounds rho from above, so that an
-undamped step cannot overshoot as that of the residual sign(e) sqrt(rho(e)) does (it would land at -e).
+Each is rho(e) per element, written as a weighted square: r = sqrt(w) e with F = sqrt(w), w = rho'(e) / (2 e).
+The gradient is exact; the curvature is that of iteratively reweighted least squares, which bounds rho from
+above, so that an undamped step cannot overshoot as that of the residual sign(e) sqrt(rho(e)) does (it would
+land at -e).
 Source: Holland and Welsch 1977, Robust regression using iteratively reweighted least squares.
 """
 
@@ -63,8 +64,8 @@ class MeanAbsoluteError(_Elementwise):
         return tf.reduce_mean(tf.abs(outputs - targets), axis=-1)
 
     def _root_weight(self, error: Tensor) -> Tensor:
-        # The weight of e = 0 is infinite; below the root of the smallest step of the floating-point type an error is
-        # an exact fit as far as a squared quantity can tell.
+        # The weight of e = 0 is infinite; below the root of the smallest step of the floating-point type an
+        # error is an exact fit as far as a squared quantity can tell.
         floor = tf.constant(error.dtype.as_numpy_dtype(_epsilon(error)) ** 0.5, error.dtype)
         return tf.math.rsqrt(2.0 * tf.maximum(tf.abs(error), floor))
 
@@ -80,7 +81,7 @@ class MeanAbsoluteError(_Elementwise):
 
 @dataclass(frozen=True)
 class Huber(_Elementwise):
-    """rho(e) = e^2 up to |e| = delta, delta (2 |e| - delta) beyond, halved (Huber 1964, as Keras scales it)."""
+    """rho(e) = e^2 up to |e| = delta, delta (2 |e| - delta) beyond, halved (Huber 1964; Keras)."""
 
     delta: float = 1.0
     name: str = "huber"

@@ -78,8 +78,8 @@ def build_cnn(
     for position, entry in enumerate(config.layers):
         if entry.name in ("conv", "pool") and flat:
             raise DataError(
-                f"model.layers[{position}]: a {entry.name} layer cannot follow flatten or dense, which leave no image; "
-                "move it up."
+                f"model.layers[{position}]: a {entry.name} layer cannot follow flatten or dense, which leave "
+                "no image; move it up."
             )
         if entry.name == "dense" and not flat:
             layers.append(keras.layers.Flatten(dtype=dtype))
@@ -92,6 +92,6 @@ def build_cnn(
         return Network(sequential(layers, input_shape, dtype))
     except ValueError as error:
         raise DataError(
-            f"model.layers: the images of {input_shape[0]} x {input_shape[1]} pixels shrink to nothing in these layers; "
-            "use smaller kernels or strides, or padding: same."
+            f"model.layers: the images of {input_shape[0]} x {input_shape[1]} pixels shrink to nothing in "
+            "these layers; use smaller kernels or strides, or padding: same."
         ) from error

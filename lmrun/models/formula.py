@@ -1,4 +1,4 @@
-"""A parametric expression as a Keras layer, so that it is saved, restored and differentiated like a network."""
+"""A parametric expression as a Keras layer, saved, restored and differentiated like a network."""
 
 from __future__ import annotations
 

@@ -45,8 +45,8 @@ class LayerSlice:
 class Network:
     """A chain of Keras layers, evaluated without touching its variables.
 
-    Every layer with parameters is linear in them up to its own output (activations are layers of their own), or has
-    a Jacobian rule of its own: see `curvature.jacobian`.
+    Every layer with parameters is linear in them up to its own output (activations are layers of their own),
+    or has a Jacobian rule of its own: see `curvature.jacobian`.
 
     Args:
         model: A built `keras.Sequential`.
@@ -102,8 +102,8 @@ class Network:
     def outputs(self, params: Tensor, inputs: Tensor) -> Tensor:
         """Predict; params [n], inputs [rows, ...] to [rows, outputs]."""
         values = inputs
-        for _, _, _, values in self.trace(params, inputs):
-            pass
+        for *_, layer_outputs in self.trace(params, inputs):
+            values = layer_outputs
         return values
 
     def named_params(self) -> dict[str, float]:

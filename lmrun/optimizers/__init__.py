@@ -1,0 +1,1 @@
+"""Optimizers: pure functions from parameters and state to the next ones."""

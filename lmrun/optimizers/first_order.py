@@ -1,13 +1,14 @@
 """First-order optimizers: many steps per call into TensorFlow.
 
-A step of a small network takes some ten microseconds, far less than a call from Python; so a whole block of steps is one
-compiled loop. Its length is an argument, not part of the program: blocks of any lengths give the same bits.
+A step of a small network takes some ten microseconds, far less than a call from Python; so a whole block of
+steps is one compiled loop. Its length is an argument, not part of the program: blocks of any lengths give the
+same bits.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -35,8 +36,7 @@ class Rule(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Rows:
+class Rows(NamedTuple):
     """All training rows on the device: inputs [rows, ...], targets [rows, ...], weights [rows]."""
 
     inputs: Tensor
@@ -66,9 +66,9 @@ class Block:
 class FirstOrder:
     """Apply a rule to the gradient of the loss, block by block.
 
-    On the full batch the loss is that after each step, since the next gradient needs it anyway, and the parameters with
-    the lowest loss are kept in the state as `best_params`. In mini-batches the loss is that of each batch before its step,
-    as in Keras.
+    On the full batch the loss is that after each step, since the next gradient needs it anyway, and the
+    parameters with the lowest loss are kept in the state as `best_params`. In mini-batches the loss is that
+    of each batch before its step, as in Keras.
 
     Args:
         rule: The update rule.
@@ -84,11 +84,11 @@ class FirstOrder:
         self._evaluate = tf.function(self._loss_and_gradient, jit_compile=fuse, autograph=False)
 
     def init(self, rows: Rows, params: Tensor, full_batch: bool) -> State:
-        """Return the state before the first step; the full batch carries loss and gradient at the parameters."""
+        """Return the state before the first step; the full batch carries loss and gradient there."""
         slots = self.rule.slots(params)
         if not full_batch:
             return {"slots": slots}
-        loss, gradient = self._evaluate(params, rows.inputs, rows.targets, rows.weights)
+        loss, gradient = self._evaluate(params, rows)
         return {
             "slots": slots,
             "loss": loss,
@@ -98,32 +98,27 @@ class FirstOrder:
         }
 
     def step(self, block: Block, params: Tensor, state: State) -> tuple[Tensor, State, StepInfo]:
-        """Make up to `block.count` steps; the full batch stops early at the target or a loss that is not finite."""
+        """Make up to `block.count` steps; the full batch stops at the target or a loss that is not finite."""
         count, rows = tf.constant(block.count), block.rows
-        data = (rows.inputs, rows.targets, rows.weights)
         if block.order is None:
             target = tf.constant(block.target_loss, params.dtype)
-            params, state, losses, made = self._full(params, dict(state), *data, count, target)
+            params, state, losses, made = self._full(params, dict(state), rows, count, target)
         else:
-            start = tf.constant(block.start)
-            params, slots, losses, made = self._mini(params, state["slots"], *data, block.order, start, count)
+            span = (tf.constant(block.start), count)
+            params, slots, losses, made = self._mini(params, state["slots"], rows, block.order, span)
             state = {"slots": slots}
         return params, state, StepInfo(losses=losses.numpy()[: int(made)].astype(np.float64))
 
-    def _loss_and_gradient(
-        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
-    ) -> tuple[Tensor, Tensor]:
-        total = tf.reduce_sum(weights)
-        value, gradient = self.kernels._value_and_gradient(params, inputs, targets, weights)
+    def _loss_and_gradient(self, params: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
+        total = tf.reduce_sum(rows.weights)
+        value, gradient = self.kernels._value_and_gradient(params, *rows)
         return value / total, gradient / total
 
     def _full_batch(
         self,
         params: Tensor,
         state: dict[str, Any],
-        inputs: Tensor,
-        targets: Tensor,
-        weights: Tensor,
+        rows: Rows,
         count: Tensor,
         target: Tensor,
     ) -> tuple[Tensor, dict[str, Any], Tensor, Tensor]:
@@ -135,7 +130,7 @@ class FirstOrder:
             made: Tensor, params: Tensor, state: dict[str, Any], losses: Tensor
         ) -> tuple[Tensor, Tensor, dict[str, Any], Tensor]:
             params, slots = self.rule.apply(params, state["gradient"], state["slots"])
-            loss, gradient = self._loss_and_gradient(params, inputs, targets, weights)
+            loss, gradient = self._loss_and_gradient(params, rows)
             better = loss < state["best_loss"]
             state = {
                 "slots": slots,
@@ -154,19 +149,18 @@ class FirstOrder:
         self,
         params: Tensor,
         slots: dict[str, Tensor],
-        inputs: Tensor,
-        targets: Tensor,
-        weights: Tensor,
+        rows: Rows,
         order: Tensor,
-        start: Tensor,
-        count: Tensor,
+        span: tuple[Tensor, Tensor],
     ) -> tuple[Tensor, dict[str, Tensor], Tensor, Tensor]:
+        start, count = span
+
         def body(
             made: Tensor, params: Tensor, slots: dict[str, Tensor], losses: Tensor
         ) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
-            rows = order[start + made]
-            batch = (tf.gather(inputs, rows), tf.gather(targets, rows), tf.gather(weights, rows))
-            loss, gradient = self._loss_and_gradient(params, *batch)
+            indices = order[start + made]
+            batch = Rows(*(tf.gather(array, indices) for array in rows))
+            loss, gradient = self._loss_and_gradient(params, batch)
             params, slots = self.rule.apply(params, gradient, slots)
             return made + 1, params, slots, losses.write(made, loss)
 

@@ -30,8 +30,9 @@ CLASSES: dict[str, type[keras.Optimizer]] = {
 class KerasRule:
     """The update rule of a Keras optimizer.
 
-    Keras cannot apply an optimizer to plain tensors on TensorFlow, so the rule owns copies of the weights: parameters and
-    slots are written into them, the optimizer moves them, and they are read back. From outside the rule is pure.
+    Keras cannot apply an optimizer to plain tensors on TensorFlow, so the rule owns copies of the weights:
+    parameters and slots are written into them, the optimizer moves them, and they are read back. From outside
+    the rule is pure.
 
     Args:
         config: Name and arguments of the optimizer.

@@ -21,9 +21,10 @@ Tensor = Any
 class LevenbergMarquardt:
     """theta <- theta - (J^T J + damping D)^-1 J^T r, taken only where it lowers the loss.
 
-    The linearization is made once per step; a trial that is rejected, or invalid because its matrix could not be factored
-    or its loss is not finite, raises the damping and solves again. After `max_attempts` trials, or when the step is lost in
-    the rounding of the parameters, the parameters stay as they were and the step reports `no_progress`.
+    The linearization is made once per step; a trial that is rejected, or invalid because its matrix could not
+    be factored or its loss is not finite, raises the damping and solves again. After `max_attempts` trials,
+    or when the step is lost in the rounding of the parameters, the parameters stay as they were and the step
+    reports `no_progress`.
 
     Source: Levenberg 1944; Marquardt 1963; Nocedal and Wright 2006, section 10.3.
     """

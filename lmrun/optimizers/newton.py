@@ -19,8 +19,8 @@ Tensor = Any
 class WholeStep:
     """theta <- theta - matrix^-1 gradient, with no damping and no line search.
 
-    A whole step may raise the loss; a matrix that is singular to working precision, or a loss that is not finite, ends
-    the run and leaves the parameters as they were.
+    A whole step may raise the loss; a matrix that is singular to working precision, or a loss that is not
+    finite, ends the run and leaves the parameters as they were.
 
     Args:
         curvature: Gives the quadratic model at a point.

@@ -12,8 +12,9 @@ Tensor = Any
 
 @dataclass(frozen=True)
 class Sgd:
-    """v <- momentum v - learning_rate g; theta <- theta + v, or theta + momentum v - learning_rate g with `nesterov`.
+    """v <- momentum v - learning_rate g; theta <- theta + v.
 
+    With `nesterov` theta <- theta + momentum v - learning_rate g, v being the new one.
     Source: Polyak 1964; Nesterov 1983 in the form of Sutskever et al. 2013, as in Keras.
     """
 

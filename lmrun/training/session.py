@@ -76,12 +76,10 @@ def execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> di
     """Train, write weights, model and summary, and return the summary."""
     progress.start(title(experiment.config), limits(experiment.config))
     _log(run, f"training {title(experiment.config)} on {experiment.device}")
-    message = ""
     try:
         outcome = train(experiment, run, progress)
-        message = outcome.message
     finally:
-        progress.finish(message)
+        progress.finish("")
     summary = summarize(experiment, run, outcome)
     save_models(experiment, run, outcome)
     write_summary(run, summary)

@@ -7,11 +7,7 @@ from dataclasses import dataclass
 
 from lmrun.config.training import TrainingConfig
 from lmrun.optimizers.base import StepInfo
-from lmrun.status import Status
-
-DIVERGED = 1e6
-"""A loss beyond this multiple of its start is on no way back: Adam's first step on the Rosenbrock curve raises it
-tenfold and recovers, gradient descent with too long a rate passes 1e6 within tens of steps and overflows."""
+from lmrun.status import DIVERGED, Status
 
 
 @dataclass(frozen=True)

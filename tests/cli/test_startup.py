@@ -1,9 +1,13 @@
 """Commands that do not compute answer at once: they import nothing heavy."""
 
+import os
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
+
+import lmrun
 
 HEAVY = ("tensorflow", "keras", "numpy", "pandas", "matplotlib", "scipy", "pyarrow", "rich")
 PROGRAM = """
@@ -43,11 +47,6 @@ def test_nothing_heavy_is_imported(arguments, tmp_path):
 
 
 def environment():
-    import os
-    from pathlib import Path
-
-    import lmrun
-
     return {**os.environ, "PYTHONPATH": str(Path(lmrun.__file__).parent.parent)}
 
 
@@ -58,7 +57,12 @@ def run_main(body, **env):
     )
 
 
-UNEXPECTED = "import lmrun.config.load as load\ndef broken(*_): raise ZeroDivisionError('by nought')\nload.load_config = broken"
+UNEXPECTED = """
+import lmrun.config.load as load
+def broken(*_):
+    raise ZeroDivisionError('by nought')
+load.load_config = broken
+"""
 INTERRUPTED = UNEXPECTED.replace("ZeroDivisionError('by nought')", "KeyboardInterrupt")
 
 

@@ -141,7 +141,7 @@ def test_an_override_mends_the_file(load):
         ("optimizer={name: adam, lr: 1}", "optimizer.lr: unknown key. Did you mean 'learning_rate'?"),
         ("optimiser.name=adam", "optimiser: unknown key. Did you mean 'optimizer'?"),
         ("model.hidden[5]=3", "model.hidden: has no [5]; it has 2 items, counted from [0]"),
-        ("model.hidden[x]=3", "'model.hidden[x]' is not a key such as optimizer.damping.initial or model.hidden[0]"),
+        ("a[x]=3", "'a[x]' is not a key such as optimizer.damping.initial or model.hidden[0]"),
         ("model.name[0]=3", "model.name: is not a list"),
         ("training.max_steps.x=3", "training.max_steps: is not a section, so it has no 'x'"),
         ("dataset.name=mnist", None),

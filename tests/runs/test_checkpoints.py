@@ -107,7 +107,7 @@ def test_a_damaged_one_is_passed_over(data: st.DataObject) -> None:
         path.write_bytes(content)
         checkpoint = read_checkpoint(run)
         assert checkpoint is not None
-        # A bit that no reader looks at, as in a time stamp, may leave the newest one readable, but never wrong.
+        # A bit that no reader looks at, as in a time stamp, may leave the newest readable, but never wrong.
         assert checkpoint.step in (1, 2)
         assert checkpoint.arrays["params"].tolist() == [float(checkpoint.step)] * 4
         assert checkpoint.metadata == {"damping": checkpoint.step / 3}
@@ -129,7 +129,7 @@ def test_every_bit_of_the_arrays_is_guarded(run: RunDirectory) -> None:
 def test_all_damaged_is_not_none(run: RunDirectory) -> None:
     save(run, 1)
     run.checkpoint(1).write_bytes(b"")
-    with pytest.raises(RunDirectoryError, match="All checkpoints in .* are damaged"):
+    with pytest.raises(RunDirectoryError, match=r"All checkpoints in .* are damaged"):
         read_checkpoint(run)
 
 

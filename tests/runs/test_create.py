@@ -70,7 +70,7 @@ def test_nothing_of_the_same_name_is_replaced(tmp_path: Path, kind: str) -> None
     elsewhere.mkdir()
     makers = {
         "file": lambda: target.write_text("precious"),
-        "empty folder": lambda: target.mkdir(),
+        "empty folder": target.mkdir,
         "dangling link": lambda: target.symlink_to(tmp_path / "nowhere"),
         "link to a folder": lambda: target.symlink_to(elsewhere),
     }

@@ -7,8 +7,8 @@ from lmrun.runs.layout import RunDirectory
 def test_the_names_of_the_files() -> None:
     run = RunDirectory(Path("runs/a"))
     names = (
-        "config source overrides manifest metrics summary weights best_weights last_weights model checkpoints "
-        "plots loss_plot log"
+        "config source overrides manifest metrics summary weights best_weights last_weights model "
+        "checkpoints plots loss_plot log"
     )
     assert [getattr(run, name).relative_to(run.path).as_posix() for name in names.split()] == [
         "config.yaml",

@@ -81,7 +81,7 @@ def test_the_end_is_added(run: RunDirectory) -> None:
 
 
 def test_no_manifest_to_finish(run: RunDirectory) -> None:
-    with pytest.raises(RunDirectoryError, match="manifest.json"):
+    with pytest.raises(RunDirectoryError, match=r"manifest\.json"):
         finish_manifest(run)
 
 

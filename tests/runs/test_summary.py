@@ -23,5 +23,5 @@ def test_a_run_that_has_not_ended_has_none(run: RunDirectory) -> None:
 
 def test_damage_is_not_silence(run: RunDirectory) -> None:
     run.summary.write_text("{")
-    with pytest.raises(RunDirectoryError, match="summary.json is damaged"):
+    with pytest.raises(RunDirectoryError, match=r"summary\.json is damaged"):
         read_summary(run)

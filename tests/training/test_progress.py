@@ -234,10 +234,10 @@ def test_updates_are_cheap() -> None:
     row = dict(ROW)
     best = math.inf
     for _ in range(5):
-        begin = time.perf_counter()
+        begin = time.process_time()
         for _ in range(200):
             progress.update([row])
-        best = min(best, (time.perf_counter() - begin) / 200)
+        best = min(best, (time.process_time() - begin) / 200)
     assert best < 50e-6
 
 
@@ -267,12 +267,13 @@ def test_frames_of_any_width_have_four_lines_that_fit(width: int) -> None:
 
 def test_a_narrow_frame_keeps_the_most_important() -> None:
     progress = terminal(Clock())
-    progress.update([{**ROW, "step": 0, "epoch": 0, "seconds": 0.5, "loss": None}, ROW])
+    progress.update([{**ROW, "step": 0, "epoch": 0, "seconds": 0.5, "loss": None}])
+    progress.update([ROW])
     assert frame(progress, 34) == [
         "sinc · lm · seed  0:01 · 0:13 left",
         "loss 0.2500 · best 0.2500",
         " ▄",
-        "step 3 of 43 · damping 1.00e-03",
+        "step 3 of 43 · 3 steps/s",
     ]
 
 
@@ -299,7 +300,10 @@ def test_plain_lines_come_at_their_interval() -> None:
     assert stream.getvalue() == "sinc · lm · seed 10\n"
     now.time += 0.1
     progress.update([{**ROW, "seconds": 10.0}])
-    line = "step 3 of 6, 0.3 steps/s, damping 1.00e-03, gain ratio 0.500, loss 0.2500, best 0.2500, 0:10, 0:10 left"
+    line = (
+        "step 3 of 6, 0.3 steps/s, damping 1.00e-03, gain ratio 0.500, "
+        "loss 0.2500, best 0.2500, 0:10, 0:10 left"
+    )
     assert stream.getvalue().splitlines()[1:] == [line]
     progress.finish("Done.")
     assert stream.getvalue().splitlines()[1:] == [line, "Done."]
@@ -386,10 +390,12 @@ def test_on_a_pseudo_terminal(slave: tuple[int, int], monkeypatch: pytest.Monkey
         progress.start("sinc · lm · seed 10", Limits(max_steps=6))
         progress.update([ROW])
         progress.finish("The end.")
-        written = os.read(master, 100_000).decode()
+        raw = b""
+        while not raw.endswith(b"The end.\r\n"):
+            raw += os.read(master, 100_000)
+    written = raw.decode()
     assert written.index("\x1b[?25l") < written.rindex("\x1b[?25h")
     assert "step\x1b[0m 3 of 6" in written
-    assert written.endswith("The end.\r\n")
     assert written.count("sinc · lm · seed 10") <= 3
 
 

@@ -55,7 +55,7 @@ class Factor:
 
 @dataclass(frozen=True)
 class Nielsen:
-    """lambda max(1/3, 1 - (2 rho - 1)^3), nu = 2 after an accepted step; lambda nu, nu <- 2 nu after a rejected one.
+    """lambda max(1/3, 1 - (2 rho - 1)^3), nu = 2 if accepted; lambda nu, nu <- 2 nu if rejected.
 
     Source: Madsen, Nielsen and Tingleff 2004, Methods for non-linear least squares problems, algorithm 3.16.
     """
@@ -63,7 +63,7 @@ class Nielsen:
     initial: float
 
     def start(self, largest: float) -> Damping:
-        """Relative to the matrix: initial * max(diag(J^T J) / D); the initial alone where the matrix is zero."""
+        """Relative to the matrix: initial * max(diag(J^T J) / D); initial alone where the matrix is zero."""
         return Damping(self.initial * largest if largest > 0 else self.initial, 2.0)
 
     def accepted(self, damping: Damping, gain_ratio: float) -> Damping:

@@ -1,0 +1,189 @@
+"""The loop and what a run leaves behind."""
+
+import json
+
+import keras
+import numpy as np
+import pandas as pd
+import pytest
+
+from lmrun.config.load import load_config
+from lmrun.errors import DataError, MemoryRefusedError, RunDirectoryError
+from lmrun.runs.metrics import read_metrics
+from lmrun.training import memory
+from lmrun.training.session import prepare
+
+TINY = ("dataset.points=60", "model.hidden=[3]")
+
+
+def test_a_run_directory_is_complete(runs):
+    summary, run = runs.train("sinc", *TINY, "training={max_steps: 5}")
+    names = {str(path.relative_to(run.path)) for path in run.path.rglob("*") if path.is_file()}
+    assert names >= {
+        "config.yaml",
+        "source.yaml",
+        "overrides.txt",
+        "manifest.json",
+        "metrics.csv",
+        "summary.json",
+        "weights/best.weights.h5",
+        "weights/last.weights.h5",
+        "model.keras",
+        "log.txt",
+        "checkpoints/step-00000005.npz",
+    }
+    assert json.loads(run.summary.read_text())["steps"] == summary["steps"] == 5
+    manifest = json.loads(run.manifest.read_text())
+    assert manifest["seed"] == 10
+    assert manifest["finished"] is not None
+    metrics = read_metrics(run)
+    assert list(metrics["step"]) == [0, 1, 2, 3, 4, 5]
+    assert metrics["loss"].iloc[0] == summary["initial_loss"]
+    assert metrics["loss"].iloc[-1] == summary["loss"]
+    assert metrics["loss"].is_monotonic_decreasing
+    assert metrics["seconds"].is_monotonic_increasing
+
+
+def test_the_saved_config_repeats_the_run(runs):
+    first, run = runs.train("sinc", *TINY, "training={max_steps: 4}", "seed=3")
+    again, repeated = runs.train(str(run.config))
+    assert again["loss"] == first["loss"]
+    assert repeated.config.read_text() == run.config.read_text()
+
+
+@pytest.mark.parametrize("optimizer", ["lm", "adam"])
+def test_mini_batches_train_and_end_where_they_should(runs, optimizer):
+    summary, run = runs.train(
+        "sinc", *TINY, f"optimizer={{name: {optimizer}}}", "training={batch_size: 25, max_epochs: 3}"
+    )
+    assert summary["status"] == "max_epochs"
+    assert summary["steps"] == 9
+    assert summary["epochs"] == 3
+    rows = read_metrics(run)
+    expected = [0, 1, 2, 3, 4, 5, 6, 7, 8, 9] if optimizer == "lm" else [0, 3, 6, 9]
+    assert list(rows["step"]) == expected
+    assert list(rows["epoch"])[-1] == 3
+    assert summary["loss"] < summary["initial_loss"]
+
+
+def test_the_target_of_mini_batches_is_confirmed_on_all_rows(runs):
+    summary, _ = runs.train(
+        "sinc",
+        *TINY,
+        "optimizer={name: adam, learning_rate: 0.05}",
+        "training={batch_size: 20, max_epochs: 500, target_loss: 0.06}",
+    )
+    assert summary["status"] == "target_reached"
+    assert summary["loss"] <= 0.06
+
+
+def test_validation_with_patience_keeps_the_best(runs):
+    summary, run = runs.train(
+        "sinc",
+        "dataset={name: sinc, points: 12, validation_points: 30, noise: 0.3}",
+        "model.hidden=[6]",
+        "training={max_steps: 200, patience: 4, target_loss: null}",
+    )
+    assert summary["status"] == "patience"
+    rows = read_metrics(run)
+    best = int(rows["validation_loss"].idxmin())
+    assert summary["best_step"] == rows["step"][best]
+    assert summary["best_validation_loss"] == rows["validation_loss"].min()
+    assert summary["steps"] == summary["best_step"] + 4
+
+
+def test_first_order_validation_happens_at_the_interval(runs):
+    _, run = runs.train(
+        "sinc",
+        "dataset={name: sinc, points: 12, validation_points: 5}",
+        "optimizer={name: sgd, learning_rate: 0.01}",
+        "training={max_steps: 25, validation_interval: 10}",
+    )
+    rows = read_metrics(run)
+    assert list(rows["step"][rows["validation_loss"].notna()]) == [0, 10, 20]
+
+
+def test_steps_keep_to_max_seconds(runs):
+    summary, _ = runs.train(
+        "sinc", *TINY, "optimizer={name: sgd, learning_rate: 1e-6}", "training={max_seconds: 1.0}"
+    )
+    assert summary["status"] == "max_seconds"
+    assert summary["seconds"] >= 1.0
+
+
+@pytest.mark.parametrize(
+    ("overrides", "status"),
+    [
+        (("optimizer={name: sgd, learning_rate: 1000}", "model.activation=linear"), "diverged"),
+        (("optimizer={name: sgd, learning_rate: 1e300}", "model.activation=linear"), "non_finite"),
+        (("optimizer={name: gauss-newton}",), "singular"),
+    ],
+)
+def test_a_failing_run_has_its_status_and_keeps_everything(runs, overrides, status):
+    summary, run = runs.train("sinc", *TINY, *overrides, "training={max_steps: 500}")
+    assert summary["status"] == status
+    assert "Try" in summary["message"]
+    assert run.model.exists()
+    assert len(read_metrics(run)) >= 1
+
+
+def test_a_start_that_is_not_finite_is_named(runs, tmp_path):
+    (tmp_path / "d.csv").write_text("x,y\n" + "".join(f"{x},{2 * x + 1}\n" for x in range(5)))
+    config = tmp_path / "log.yaml"
+    config.write_text(
+        "dataset: {name: table, path: d.csv, inputs: [x], targets: [y]}\n"
+        "model: {name: formula, expression: log(a) + x, parameters: {a: -1}}\n"
+    )
+    summary, _ = runs.train(str(config))
+    assert summary["status"] == "non_finite"
+    assert "initial parameters" in summary["message"]
+    assert summary["steps"] == 0
+
+
+def table(tmp_path, rows=40):
+    rng = np.random.default_rng(0)
+    x = rng.uniform(100, 200, (rows, 2))
+    frame = pd.DataFrame({"a": x[:, 0], "b": x[:, 1], "y": 1000 + 5 * x[:, 0] - 3 * x[:, 1]})
+    frame.to_csv(tmp_path / "d.csv", index=False)
+    return frame
+
+
+def test_the_saved_model_speaks_the_users_units(runs, tmp_path):
+    frame = table(tmp_path)
+    config = tmp_path / "c.yaml"
+    config.write_text(
+        "dataset: {name: table, path: d.csv, inputs: [a, b], targets: [y], split: {by: random}}\n"
+        "model: {name: mlp, hidden: [4]}\n"
+        "training: {max_steps: 60}\n"
+    )
+    summary, run = runs.train(str(config))
+    model = keras.models.load_model(run.model)
+    predicted = np.asarray(model(frame[["a", "b"]].to_numpy()))[:, 0]
+    assert np.max(np.abs(predicted - frame["y"])) < 1e-2
+    assert summary["test"]["rmse"] < 1e-2
+    assert summary["test"]["r2"] > 0.999999
+    assert summary["validation_loss"] < 1e-8
+
+
+def test_data_that_does_not_fit_trains_nothing(runs, tmp_path):
+    table(tmp_path)
+    config = tmp_path / "c.yaml"
+    config.write_text("dataset: {name: table, path: d.csv, inputs: [a], targets: [q]}\nmodel: mlp\n")
+    with pytest.raises(DataError, match="q"):
+        runs.train(str(config))
+    assert not list(tmp_path.glob("*/config.yaml"))
+
+
+def test_a_run_beyond_the_memory_is_refused(runs, monkeypatch):
+    class Machine:
+        available = 1000
+
+    monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Machine)
+    with pytest.raises(MemoryRefusedError, match="1000 B are free"):
+        prepare(load_config("sinc", TINY), runs.folder, None, [])
+
+
+def test_a_finished_run_is_not_resumed(runs):
+    _, run = runs.train("rosenbrock-curve", "optimizer=gauss-newton")
+    with pytest.raises(RunDirectoryError, match="nothing to resume"):
+        runs.resume(run)

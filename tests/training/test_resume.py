@@ -1,0 +1,123 @@
+"""A stopped run continues as if it had never stopped, bit for bit."""
+
+import json
+import random
+import signal
+import subprocess
+import sys
+import time
+
+import h5py
+import numpy as np
+import pytest
+
+from lmrun.runs.checkpoints import read_checkpoint
+from lmrun.runs.find import list_runs
+from lmrun.runs.metrics import read_metrics
+from lmrun.training import loop
+
+SMALL = ("dataset.points=90", "model.hidden=[4]", "training.target_loss=null")
+CASES = {
+    "lm": ("optimizer=lm", "training.max_steps=12", "training.checkpoint_seconds=0"),
+    "lm-batches": ("optimizer=lm", "training.batch_size=40", "training.max_epochs=4", "training.checkpoint_seconds=0"),
+    "adam": ("optimizer={name: adam}", "training.max_steps=700", "training.checkpoint_seconds=0"),
+    "adam-batches": (
+        "optimizer={name: adam}",
+        "training={batch_size: 20, max_epochs: 30, checkpoint_seconds: 0}",
+    ),
+    "muon": ("optimizer={name: muon}", "training={max_steps: 300, checkpoint_seconds: 0}"),
+    "newton": (
+        "optimizer=newton",
+        "model={name: mlp, hidden: []}",
+        "training.max_steps=3",
+        "training.checkpoint_seconds=0",
+    ),
+}
+
+
+class Stopped(Exception):
+    """Stands for a power failure."""
+
+
+def weights(path):
+    values = []
+    with h5py.File(path) as file:
+        file.visititems(lambda name, item: values.append(item[()]) if isinstance(item, h5py.Dataset) else None)
+    return values
+
+
+def assert_same(run, other):
+    for path, reference in ((run.last_weights, other.last_weights), (run.best_weights, other.best_weights)):
+        for mine, theirs in zip(weights(path), weights(reference), strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+    columns = read_metrics(run).drop(columns="seconds")
+    assert columns.equals(read_metrics(other).drop(columns="seconds"))
+
+
+@pytest.mark.parametrize("case", CASES)
+def test_a_crash_between_any_two_calls_changes_nothing(runs, monkeypatch, case):
+    overrides = (*SMALL, *CASES[case])
+    _, whole = runs.train("sinc", *overrides)
+    calls = iter(range(1000))
+    advance = loop.Loop._advance
+
+    def failing(self):
+        if next(calls) == 4 - 3 * (case == "newton"):
+            raise Stopped
+        return advance(self)
+
+    monkeypatch.setattr(loop.Loop, "_advance", failing)
+    with pytest.raises(Stopped):
+        runs.train("sinc", *overrides)
+    monkeypatch.undo()
+    stopped = next(run for run in list_runs(runs.folder) if run.name != whole.name)
+    assert read_checkpoint(stopped).step < read_checkpoint(whole).step
+    runs.resume(stopped)
+    assert_same(stopped, whole)
+
+
+def test_ctrl_c_finishes_the_step_and_the_run_can_go_on(runs, monkeypatch):
+    overrides = (*SMALL, "optimizer=lm", "training.max_steps=6")
+    _, whole = runs.train("sinc", *overrides)
+    advance = loop.Loop._advance
+
+    def interrupted(self):
+        status = advance(self)
+        self.interruption.requested = self.state.step == 3
+        return status
+
+    monkeypatch.setattr(loop.Loop, "_advance", interrupted)
+    summary, run = runs.train("sinc", *overrides)
+    monkeypatch.undo()
+    assert summary["status"] == "interrupted"
+    assert summary["steps"] == 3
+    assert runs.resume(run)["steps"] == 6
+    assert_same(run, whole)
+
+
+def test_sigkill_at_random_moments(tmp_path):
+    """The whole command, killed for real; benchmarks/kill_and_resume.py does it twenty times."""
+    overrides = (
+        "dataset.points=400",
+        "training={max_steps: 400, checkpoint_seconds: 0.05, step_tolerance: 0, gradient_tolerance: 0}",
+    )
+    command = [sys.executable, "-m", "lmrun", "train", "--quiet"]
+    start = [*command, "sinc", *overrides, "--runs-dir", str(tmp_path), "--name"]
+    subprocess.run([*start, "whole"], check=True, timeout=120)
+    reference, killed = (next((r for r in list_runs(tmp_path) if r.name == "whole"), None), tmp_path / "killed")
+    process = subprocess.Popen([*start, "killed"])
+    moments = random.Random(0)
+    for _ in range(2):
+        deadline = time.monotonic() + 60
+        rows = killed / "metrics.csv"
+        size = rows.stat().st_size if rows.exists() else 0
+        while time.monotonic() < deadline and not (rows.exists() and rows.stat().st_size > size + 500):
+            time.sleep(0.01)
+        time.sleep(moments.uniform(0, 0.2))
+        process.send_signal(signal.SIGKILL)
+        process.wait(timeout=60)
+        process = subprocess.Popen([*command, "--resume", "killed", "--runs-dir", str(tmp_path)])
+    assert process.wait(timeout=120) == 0
+    run = next(r for r in list_runs(tmp_path) if r.name == "killed")
+    assert json.loads(run.summary.read_text())["steps"] == 400
+    assert_same(run, reference)
