@@ -6,6 +6,7 @@ looks inside. Methods that return floats wait for the device, all others do not.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any, Protocol
 
@@ -28,6 +29,10 @@ class StepScalars:
     predicted_reduction: float
     step_norm: float
     params_norm: float
+
+
+INVALID = StepScalars(False, math.nan, math.nan, math.nan)
+"""A step whose matrix could not be factored."""
 
 
 class Algebra(Protocol):

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from lmrun.linalg.algebra import StepScalars
+from lmrun.linalg.algebra import INVALID, StepScalars
 
 Tensor = Any
 P = ParamSpec("P")
@@ -67,7 +67,7 @@ def _newton_step(hessian: Tensor, gradient: Tensor, params: Tensor) -> tuple[Ten
 
 def _unpack(packed: Tensor) -> StepScalars:
     valid, predicted, step_norm, params_norm = (float(value) for value in packed.numpy())
-    return StepScalars(valid == 1.0, predicted, step_norm, params_norm)
+    return StepScalars(True, predicted, step_norm, params_norm) if valid else INVALID
 
 
 class DeviceAlgebra:

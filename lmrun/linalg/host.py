@@ -6,8 +6,6 @@ times faster than XLA's.
 
 from __future__ import annotations
 
-import math
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -15,13 +13,13 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
-from lmrun.linalg.algebra import StepScalars
+from lmrun.linalg.algebra import INVALID, StepScalars
 
 Array = NDArray[np.floating]
 
 
-def _lapack(*names: str, matrix: Array) -> list[Callable[..., Any]]:
-    return [get_lapack_funcs(name, (matrix,)) for name in names]
+def _lapack(*names: str, matrix: Array) -> Any:
+    return get_lapack_funcs(names, (matrix,))
 
 
 def add_gram(matrix: Array, jacobian: Array) -> Array:
@@ -115,9 +113,10 @@ class HostAlgebra:
         return np.zeros((size, size), self.dtype, order="F"), np.zeros(size, self.dtype)
 
     def add_rows(self, gram: Array, gradient: Array, jacobian: Any, residual: Any) -> tuple[Array, Array]:
-        """A CPU tensor's `.numpy()` shares its memory, nothing is copied."""
-        rows = jacobian.numpy()
-        return add_gram(gram, rows), gradient + residual.numpy() @ rows
+        """A view of a CPU tensor shares its memory, where `.numpy()` would copy it."""
+        rows = np.asarray(jacobian)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return add_gram(gram, rows), gradient + np.asarray(residual) @ rows
 
     def adopt(self, tensor: Any) -> Array:
         """A full symmetric matrix in C order is the same matrix in Fortran order."""
@@ -144,18 +143,19 @@ class HostAlgebra:
         self, gram: Array, gradient: Array, damping: float, scaling: Array, params: Any
     ) -> tuple[Any, StepScalars]:
         """Cholesky of the damped matrix."""
-        step = solve_damped(gram, gradient, damping, scaling)
-        if step is None:
-            return params, INVALID
         with np.errstate(over="ignore", invalid="ignore"):
+            step = solve_damped(gram, gradient, damping, scaling)
+            if step is None:
+                return params, INVALID
             return self._moved(params, step, 0.5 * float(step @ (damping * scaling * step - gradient)))
 
     def newton_step(self, hessian: Array, gradient: Array, params: Any) -> tuple[Any, StepScalars]:
         """Bunch-Kaufman factorization."""
-        step = solve_symmetric(hessian, -gradient)
-        if step is None:
-            return params, INVALID
-        return self._moved(params, step, -0.5 * float(step @ gradient))
+        with np.errstate(over="ignore", invalid="ignore"):
+            step = solve_symmetric(hessian, -gradient)
+            if step is None:
+                return params, INVALID
+            return self._moved(params, step, -0.5 * float(step @ gradient))
 
     def _moved(self, params: Any, step: Array, predicted_reduction: float) -> tuple[Any, StepScalars]:
         before = params.numpy()
@@ -163,7 +163,3 @@ class HostAlgebra:
             True, predicted_reduction, float(np.linalg.norm(step)), float(np.linalg.norm(before))
         )
         return tf.convert_to_tensor(before + step), scalars
-
-
-INVALID = StepScalars(False, math.nan, math.nan, math.nan)
-"""A step whose matrix could not be factored."""

@@ -3,17 +3,22 @@
 from __future__ import annotations
 
 import keras
-import numpy as np
 
 from lmrun.datasets.base import Affine
-from lmrun.models.network import Network
+from lmrun.models.network import Network, sequential
 
 
-def _normalization(affine: Affine, dtype: str, *, invert: bool) -> keras.layers.Normalization:
-    # Keras divides by the root of the variance: the square of the scale is the variance.
-    return keras.layers.Normalization(
-        axis=-1, mean=affine.shift, variance=np.square(affine.scale), invert=invert, dtype=dtype
-    )
+def _forward(affine: Affine, dtype: str) -> list[keras.layers.Rescaling]:
+    # Keras' Normalization takes no scale below 1e-7, which nanometres have. The shift comes first, as a layer
+    # of its own: x / scale - shift / scale would cancel.
+    return [
+        keras.layers.Rescaling(1.0, offset=-affine.shift, dtype=dtype),
+        keras.layers.Rescaling(1.0 / affine.scale, dtype=dtype),
+    ]
+
+
+def _inverse(affine: Affine, dtype: str) -> list[keras.layers.Rescaling]:
+    return [keras.layers.Rescaling(affine.scale, offset=affine.shift, dtype=dtype)]
 
 
 def in_user_units(
@@ -21,12 +26,16 @@ def in_user_units(
 ) -> keras.Sequential:
     """Wrap a network between the normalization of its inputs and the inverse of that of its targets.
 
-    The wrapped model shares the network's layers and weights. Inputs and outputs are in the user's units.
+    The wrapped model shares the network's layers and weights. Inputs and outputs are in the user's units. In
+    float64 call the model, or its `predict_on_batch`: Keras' `predict` rounds its inputs to the type
+    `keras.config.floatx()`, float32 unless it was set.
+
+    Args:
+        network: Maps inputs to targets in the units of the training.
+        input_map: The normalization of the inputs, None where there is none.
+        target_map: The normalization of the targets, None where there is none.
+        dtype: `float32` or `float64`.
     """
-    layers: list[keras.Layer] = list(network.model.layers)
-    if input_map is not None:
-        layers.insert(0, _normalization(input_map, dtype, invert=False))
-    if target_map is not None:
-        layers.append(_normalization(target_map, dtype, invert=True))
-    shape = network.model.input_shape[1:]
-    return keras.Sequential([keras.Input(shape=shape, dtype=dtype), *layers])
+    before = [] if input_map is None else _forward(input_map, dtype)
+    after = [] if target_map is None else _inverse(target_map, dtype)
+    return sequential([*before, *network.model.layers, *after], network.model.input_shape[1:], dtype)

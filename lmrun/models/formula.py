@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 import keras
+import numpy as np
 import tensorflow as tf
 
 from lmrun.config.expression import FUNCTIONS, parse_expression
@@ -44,12 +45,9 @@ CALLS: dict[str, Callable[..., Tensor]] = {
 
 
 def power(base: Tensor, exponent: Tensor) -> Tensor:
-    """base ** exponent; a whole constant exponent up to 4 by multiplication, which also differentiates at 0."""
-    if isinstance(exponent, float) and exponent.is_integer() and 1 <= exponent <= 4:
-        product = base
-        for _ in range(int(exponent) - 1):
-            product = product * base
-        return product
+    """Return base ** exponent; by products for a constant of 0 to 4, which also differentiates twice at 0."""
+    if isinstance(exponent, float) and exponent.is_integer() and 0 <= exponent <= 4:
+        return math.prod([base] * int(exponent), start=1.0)
     return base**exponent
 
 
@@ -62,7 +60,7 @@ BINARY: dict[type[ast.operator], Callable[[Tensor, Tensor], Tensor]] = {
 }
 
 
-def evaluate(node: ast.AST, values: Mapping[str, Tensor], dtype: str) -> Tensor:
+def evaluate(node: ast.AST, values: Mapping[str, Tensor], dtype: str) -> Tensor:  # noqa: PLR0911 - one per kind
     """Evaluate a checked expression tree.
 
     Args:
@@ -87,7 +85,11 @@ def evaluate(node: ast.AST, values: Mapping[str, Tensor], dtype: str) -> Tensor:
         case ast.UnaryOp(operand=operand):
             return evaluate(operand, values, dtype)
         case ast.BinOp(left=left, op=op, right=right):
-            return BINARY[type(op)](evaluate(left, values, dtype), evaluate(right, values, dtype))
+            operands = evaluate(left, values, dtype), evaluate(right, values, dtype)
+            if all(isinstance(operand, float) for operand in operands):
+                with np.errstate(all="ignore"):  # infinity or NaN, as for tensors, where Python would raise
+                    return float(BINARY[type(op)](*map(np.float64, operands)))
+            return BINARY[type(op)](*operands)
         case ast.Call(func=ast.Name(id=name), args=args):
             arguments = [tf.convert_to_tensor(evaluate(arg, values, dtype), dtype) for arg in args]
             return CALLS[FUNCTIONS[name]](*arguments)
@@ -95,7 +97,7 @@ def evaluate(node: ast.AST, values: Mapping[str, Tensor], dtype: str) -> Tensor:
 
 
 @keras.saving.register_keras_serializable(package="lmrun")
-class Formula(keras.layers.Layer):
+class Formula(keras.layers.Layer):  # type: ignore[misc]
     """y = expression(columns; parameters), [rows, columns] to [rows, 1].
 
     Args:

@@ -15,6 +15,7 @@ import tensorflow as tf
 
 from lmrun.curvature.kernels import Kernels
 from lmrun.optimizers.base import State, StepInfo
+from lmrun.status import DIVERGED
 
 Tensor = Any
 
@@ -95,10 +96,11 @@ class FirstOrder:
             "gradient": gradient,
             "best_loss": loss,
             "best_params": params,
+            "ceiling": DIVERGED * loss,
         }
 
     def step(self, block: Block, params: Tensor, state: State) -> tuple[Tensor, State, StepInfo]:
-        """Make up to `block.count` steps; the full batch stops at the target or a loss that is not finite."""
+        """Make up to `block.count` steps; the full batch stops at the target, or as it diverges."""
         count, rows = tf.constant(block.count), block.rows
         if block.order is None:
             target = tf.constant(block.target_loss, params.dtype)
@@ -124,7 +126,9 @@ class FirstOrder:
     ) -> tuple[Tensor, dict[str, Any], Tensor, Tensor]:
         def unfinished(made: Tensor, params: Tensor, state: dict[str, Any], losses: Tensor) -> Tensor:
             loss = state["loss"]
-            return (made < count) & (((loss > target) & tf.math.is_finite(loss)) | (made == 0))
+            # A loss that is not a number compares as false, and stops too.
+            going = (loss > target) & (loss <= state["ceiling"])
+            return (made < count) & (going | (made == 0))
 
         def body(
             made: Tensor, params: Tensor, state: dict[str, Any], losses: Tensor
@@ -133,6 +137,7 @@ class FirstOrder:
             loss, gradient = self._loss_and_gradient(params, rows)
             better = loss < state["best_loss"]
             state = {
+                **state,
                 "slots": slots,
                 "loss": loss,
                 "gradient": gradient,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from typing import Any
 
 import keras
@@ -12,6 +13,14 @@ from lmrun.models.network import Network
 
 Tensor = Any
 
+class Muon(keras.optimizers.Muon):
+    """Keras' Muon, also in float64: Keras multiplies by a root that it takes in float32."""
+
+    def lr_adjust(self, x: Tensor) -> Tensor:
+        """Scale an update [i, o] by sqrt(max(i, o)) rms_rate (Liu et al. 2025, Muon is scalable, eq. 4)."""
+        return x if self.rms_rate is None else x * (math.sqrt(max(x.shape)) * self.rms_rate)
+
+
 CLASSES: dict[str, type[keras.Optimizer]] = {
     "adadelta": keras.optimizers.Adadelta,
     "adafactor": keras.optimizers.Adafactor,
@@ -21,7 +30,7 @@ CLASSES: dict[str, type[keras.Optimizer]] = {
     "ftrl": keras.optimizers.Ftrl,
     "lamb": keras.optimizers.Lamb,
     "lion": keras.optimizers.Lion,
-    "muon": keras.optimizers.Muon,
+    "muon": Muon,
     "nadam": keras.optimizers.Nadam,
     "rmsprop": keras.optimizers.RMSprop,
 }
@@ -49,9 +58,13 @@ class KerasRule:
             for variable in network.model.trainable_variables
         ]
         self.optimizer.build(self.weights)
+        self._start = self._read_slots()
 
     def slots(self, params: Tensor) -> dict[str, Tensor]:
-        """The optimizer's variables, by their position."""
+        """The optimizer's variables at the start, by their position."""
+        return dict(self._start)
+
+    def _read_slots(self) -> dict[str, Tensor]:
         return {
             f"{index:04d}": tf.identity(tf.convert_to_tensor(variable))
             for index, variable in enumerate(self.optimizer.variables)
@@ -67,7 +80,7 @@ class KerasRule:
             weight.assign(value)
         self.optimizer.apply(self._split(gradient), self.weights)
         moved = tf.concat([tf.reshape(tf.convert_to_tensor(weight), [-1]) for weight in self.weights], 0)
-        return moved, self.slots(params)
+        return moved, self._read_slots()
 
     def _split(self, vector: Tensor) -> list[Tensor]:
         return [tensor for part in self.network.layers for tensor in part.weights(vector)]

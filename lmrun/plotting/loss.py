@@ -20,8 +20,8 @@ from lmrun.runs.layout import RunDirectory
 _LOG_RATIO = 20.0
 """Runs whose lengths differ by more share a logarithmic axis, lest the short ones be a vertical line."""
 _DECADES_WITH_MINOR_TICKS = 4.0
-_MOST_DECADES = 290.0
-"""Beyond, Matplotlib's own arithmetic leaves the floats."""
+_MOST_DECADES = 150.0
+"""Beyond, the arithmetic of Matplotlib's ticks leaves the floats."""
 _DASHES = (0, (4, 2))
 _LABEL_INCHES = 0.2
 """The distance of two labels."""

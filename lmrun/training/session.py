@@ -16,7 +16,7 @@ from lmrun.config.schema import Config
 from lmrun.errors import RunDirectoryError
 from lmrun.models.export import in_user_units
 from lmrun.runs.create import create_run
-from lmrun.runs.files import replacing
+from lmrun.runs.files import remove_leftovers, replacing
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.manifest import build_manifest, finish_manifest
 from lmrun.runs.summary import read_summary, write_summary
@@ -69,6 +69,7 @@ def reopen(run: RunDirectory) -> Experiment:
             f"The run {run.name} has ended ({summary['status']}); there is nothing to resume. To train further, start "
             f"again with higher limits: lmrun train {run.config} training.max_steps=..."
         )
+    remove_leftovers(run.path)
     return build(load_config(str(run.config)).config)
 
 

@@ -68,7 +68,9 @@ class Nielsen:
 
     def accepted(self, damping: Damping, gain_ratio: float) -> Damping:
         """The better the quadratic model predicted, the less damping."""
-        return Damping(damping.value * max(1 / 3, 1 - (2 * gain_ratio - 1) ** 3), 2.0)
+        surplus = 2 * gain_ratio - 1
+        # Products: `**` raises where a ratio of roundings overflows.
+        return Damping(damping.value * max(1 / 3, 1 - surplus * surplus * surplus), 2.0)
 
     def rejected(self, damping: Damping) -> Damping:
         """Faster each time."""
