@@ -1,7 +1,7 @@
 """lmrun: train small networks and formulas to instrument accuracy.
 
-The package imports neither TensorFlow nor NumPy here: `lmrun --help` answers at once. What both read from the environment
-while they load is set here, before either can load; a value that the user has set stays.
+The package imports neither TensorFlow nor NumPy here: `lmrun --help` answers at once. What both read from the
+environment while they load is set here, before either can load; a value that the user has set stays.
 """
 
 import os
@@ -9,7 +9,7 @@ import os
 __version__ = "0.1.0"
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
-# Threads of OpenBLAS spin for some tens of milliseconds after each call and starve TensorFlow's; 2^4 polls are enough.
+# Threads of OpenBLAS spin for tens of milliseconds after each call and starve TensorFlow's; 2^4 polls will do.
 os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
-# TensorFlow's greetings (missing GPU, CPU features) are not for users; its errors are raised as exceptions anyway.
+# TensorFlow's greetings (missing GPU, CPU features) are not for users; its errors come as exceptions anyway.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

@@ -1,7 +1,7 @@
 """Load TensorFlow without its greetings.
 
-TensorFlow writes a few lines about missing GPUs and CPU features to stderr before its own log level applies; they would stand
-before every run's output. What is not such a line is passed on.
+TensorFlow writes a few lines about missing GPUs and CPU features to stderr before its own log level applies;
+they would stand before every run's output. What is not such a line is passed on.
 """
 
 from __future__ import annotations
@@ -14,7 +14,8 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 GREETING = re.compile(
-    r"^[IW]\d{4} |^WARNING: All log messages before absl|^To enable the following instructions|cuInit|^\d{4}-\d\d-\d\d .*: [IW] "
+    r"^[IW]\d{4} |^WARNING: All log messages before absl|^To enable the following instructions|cuInit"
+    r"|^\d{4}-\d\d-\d\d .*: [IW] "
 )
 
 

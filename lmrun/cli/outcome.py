@@ -6,7 +6,6 @@ import sys
 from typing import Any
 
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 
@@ -37,9 +36,10 @@ def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
 
 def show_outcome(summary: dict[str, Any]) -> None:
     """Print the outcome of a run on stderr."""
-    console = Console(file=sys.stderr, highlight=False, soft_wrap=True)
-    table = Table.grid(padding=(0, 2))
-    for label, text in rows(summary):
-        table.add_row(Text(label, style="dim"), Text(text))
-    console.print(Text(summary["message"], style="bold"))
-    console.print(table)
+    console = Console(file=sys.stderr, highlight=False)
+    console.print(Text(summary["message"], style="bold"), soft_wrap=True)
+    lines = rows(summary)
+    width = max(len(label) for label, _ in lines) + 2
+    for label, text in lines:
+        # Not a table, which would break long paths and commands that users copy.
+        console.print(Text.assemble((label.ljust(width), "dim"), text), soft_wrap=True)

@@ -70,7 +70,7 @@ class Network:
 
     def params(self) -> NDArray[np.floating]:
         """Return the model's present weights as one vector [n]."""
-        return np.concatenate([np.ravel(variable.numpy()) for variable in self.model.trainable_variables])
+        return np.concatenate([np.ravel(tf.convert_to_tensor(variable).numpy()) for variable in self.model.trainable_variables])
 
     def assign(self, params: NDArray[np.floating]) -> None:
         """Write a flat vector [n] into the model's variables."""
@@ -109,7 +109,7 @@ class Network:
     def named_params(self) -> dict[str, float]:
         """Return the parameters of a formula by name; empty for a network."""
         return {
-            variable.name: float(variable.numpy())
+            variable.name: float(tf.convert_to_tensor(variable).numpy())
             for variable in self.model.trainable_variables
             if variable.shape == ()
         }

@@ -13,7 +13,8 @@ from lmrun.models.network import Network
 
 Tensor = Any
 
-class Muon(keras.optimizers.Muon):
+
+class Muon(keras.optimizers.Muon):  # type: ignore[misc]
     """Keras' Muon, also in float64: Keras multiplies by a root that it takes in float32."""
 
     def lr_adjust(self, x: Tensor) -> Tensor:

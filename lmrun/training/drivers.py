@@ -35,7 +35,7 @@ class Driver(Protocol):
         ...
 
     def best(self, params: Tensor, state: State) -> tuple[float, Tensor] | None:
-        """Return the lowest loss of the full batch so far and its parameters, where the optimizer keeps them."""
+        """Return the lowest loss of the full batch so far and its parameters, where they are known."""
         ...
 
     def loss(self, params: Tensor) -> float:
@@ -106,7 +106,7 @@ class SecondOrderDriver:
 
     def pack(self, state: State) -> Arrays:
         """Python numbers are float64."""
-        return {name: np.float64(value) for name, value in state.items() if value is not None}
+        return {name: np.asarray(value, np.float64) for name, value in state.items() if value is not None}
 
     def unpack(self, arrays: Arrays) -> State:
         """A number that is missing has not been set yet."""

@@ -53,7 +53,7 @@ class Evaluator:
         return float(np.average(correct, axis=0, weights=self.split.weights).mean())
 
     def _correct(self, outputs: NDArray[np.floating]) -> NDArray[np.bool_] | None:
-        targets = self.split.targets
+        targets: NDArray[Any] = self.split.targets
         match self.experiment.loss.name:
             case "binary_crossentropy":
                 return np.asarray((outputs > 0) == (targets > 0.5))
@@ -76,7 +76,9 @@ class Evaluator:
             outputs, truth = back.inverse(outputs), back.inverse(truth)
         weights = self.split.weights
         squares = np.average((outputs - truth) ** 2, axis=0, weights=weights)
-        spread = np.average((truth - np.average(truth, axis=0, weights=weights)) ** 2, axis=0, weights=weights)
+        spread = np.average(
+            (truth - np.average(truth, axis=0, weights=weights)) ** 2, axis=0, weights=weights
+        )
         metrics = {"loss": loss, "rmse": float(np.sqrt(np.mean(squares)))}
         if np.all(spread > 0):
             metrics["r2"] = float(1 - np.mean(squares / spread))

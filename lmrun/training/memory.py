@@ -92,6 +92,6 @@ def refuse_if_too_large(needs: Plan) -> None:
     if needs.needed > needs.available:
         raise MemoryRefusedError(
             f"The run needs about {human(needs.needed)} of memory (J^T J of {needs.parameters:,} parameters: "
-            f"{human(needs.gram)}), but {human(needs.available)} are free. Use fewer parameters, or optimizer=adam, which "
-            "needs no matrix."
+            f"{human(needs.gram)}), but {human(needs.available)} are free. Use fewer parameters, or "
+            "optimizer=adam, which needs no matrix."
         )

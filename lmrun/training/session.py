@@ -27,7 +27,9 @@ from lmrun.training.memory import plan, refuse_if_too_large
 from lmrun.training.progress import Limits, Progress
 
 
-def prepare(loaded: LoadedConfig, runs_dir: Path, name: str | None, command: Sequence[str]) -> tuple[Experiment, RunDirectory]:
+def prepare(
+    loaded: LoadedConfig, runs_dir: Path, name: str | None, command: Sequence[str]
+) -> tuple[Experiment, RunDirectory]:
     """Build an experiment and make its run directory; nothing is written before the data is known to fit.
 
     Raises:
@@ -66,8 +68,8 @@ def reopen(run: RunDirectory) -> Experiment:
     summary = read_summary(run)
     if summary is not None and summary["status"] != Status.INTERRUPTED:
         raise RunDirectoryError(
-            f"The run {run.name} has ended ({summary['status']}); there is nothing to resume. To train further, start "
-            f"again with higher limits: lmrun train {run.config} training.max_steps=..."
+            f"The run {run.name} has ended ({summary['status']}); there is nothing to resume. To train "
+            f"further, start again with higher limits: lmrun train {run.config} training.max_steps=..."
         )
     remove_leftovers(run.path)
     return build(load_config(str(run.config)).config)
@@ -110,7 +112,9 @@ def summarize(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> di
     state, dataset = outcome.state, experiment.dataset
     with tf.device(experiment.device):
         accuracy = Evaluator(experiment, dataset.train).accuracy(state.best_params)
-        test = None if dataset.test is None else Evaluator(experiment, dataset.test).metrics(state.best_params)
+        test = (
+            None if dataset.test is None else Evaluator(experiment, dataset.test).metrics(state.best_params)
+        )
     experiment.network.assign(state.best_params.numpy())
     return {
         "run": str(run.path),

@@ -17,9 +17,7 @@ HERE = stopping.Progress(
 
 
 def info(**changes):
-    start = StepInfo(
-        losses=np.array([1.0]), accepted=True, gradient_norm=1.0, step_norm=1.0, params_norm=1.0
-    )
+    start = StepInfo(losses=np.array([1.0]), accepted=True, gradient_norm=1.0, step_norm=1.0, params_norm=1.0)
     return replace(start, **changes)
 
 

@@ -1,0 +1,81 @@
+"""Fixtures that several rooms share: tiny models, and numbers made without any framework."""
+
+import os
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import settings
+from numpy.typing import NDArray
+
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=20)
+settings.load_profile("repeatable")
+
+Float64 = NDArray[np.float64]
+Differences = Callable[[Callable[[Float64], Float64], Float64], Float64]
+
+
+@pytest.fixture
+def rng() -> np.random.Generator:
+    return np.random.default_rng(20)
+
+
+@pytest.fixture(scope="session")
+def central_differences() -> Differences:
+    """Return the derivative [..., n] of a function of one vector [n]."""
+
+    def derivative(function: Callable[[Float64], Float64], point: Float64) -> Float64:
+        steps = np.eye(len(point)) * 1e-6
+        return np.stack([(function(point + h) - function(point - h)) / 2e-6 for h in steps], axis=-1)
+
+    return derivative
+
+
+@pytest.fixture(scope="session")
+def make_mlp() -> Callable[..., Any]:
+    """Return a function that builds an mlp; its biases are random too, so that no derivative vanishes."""
+    from lmrun.config.models import MlpConfig
+    from lmrun.models.mlp import build_mlp
+
+    def make(inputs: int, hidden: Sequence[int], outputs: int = 1, *, seed: int = 1, **settings: Any) -> Any:
+        generator = np.random.default_rng(seed)
+        config = MlpConfig(name="mlp", hidden=tuple(hidden), **settings)
+        network = build_mlp(config, (inputs,), outputs, dtype="float64", rng=generator)
+        network.assign(network.params() + generator.normal(scale=0.1, size=network.size))
+        return network
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_cnn() -> Callable[..., Any]:
+    """Return a function that builds a cnn for images of 6 x 5 pixels with 2 channels."""
+    from lmrun.config.models import CnnConfig
+    from lmrun.models.cnn import build_cnn
+
+    def make(layers: Sequence[Mapping[str, Any]], outputs: int = 2, *, seed: int = 1, **settings: Any) -> Any:
+        generator = np.random.default_rng(seed)
+        config = CnnConfig.model_validate({"name": "cnn", "layers": list(layers), **settings})
+        network = build_cnn(config, (6, 5, 2), outputs, dtype="float64", rng=generator)
+        network.assign(network.params() + generator.normal(scale=0.1, size=network.size))
+        return network
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_formula() -> Callable[..., Any]:
+    """Return a function that builds a formula over the columns x and y."""
+    from lmrun.config.models import FormulaConfig
+    from lmrun.models.formula import build_formula
+
+    def make(expression: str, columns: Sequence[str] = ("x", "y"), **parameters: float) -> Any:
+        config = FormulaConfig.model_validate(
+            {"name": "formula", "expression": expression, "parameters": parameters}
+        )
+        return build_formula(config, columns, dtype="float64")
+
+    return make
