@@ -2,15 +2,16 @@
 
 import ast
 from collections.abc import Iterator
+from functools import cache
 from pathlib import Path
 
-import pytest
-
 import lmrun
+from lmrun.runs.layout import RunDirectory
 
 PACKAGE = Path(lmrun.__file__).parent
 MODULES = sorted(path for path in PACKAGE.rglob("*.py"))
-LONGEST = 250
+LONGEST = 300
+"""Lines of a module; near 200 is the habit, and beyond this it holds two ideas."""
 
 ANYTHING = {room.stem for room in PACKAGE.iterdir()}
 OUTPUT = {"runs", "compare", "plotting", "report"}
@@ -59,9 +60,6 @@ def name_of(path: Path) -> str:
     return str(path.relative_to(PACKAGE.parent))
 
 
-every_module = pytest.mark.parametrize("path", MODULES, ids=name_of)
-
-
 def room_of(path: Path) -> str:
     part = path.relative_to(PACKAGE).parts[0]
     return part.removesuffix(".py")
@@ -76,8 +74,13 @@ def imports(tree: ast.AST) -> Iterator[tuple[str, ast.stmt]]:
             yield from ((f"{node.module}.{alias.name}", node) for alias in node.names)
 
 
+@cache
 def parse(path: Path) -> ast.Module:
     return ast.parse(path.read_text(encoding="utf-8"))
+
+
+def place(path: Path, node: ast.AST) -> str:
+    return f"{name_of(path)}:{getattr(node, 'lineno', 0)}"
 
 
 def forbidden(room: str, module: str) -> bool:
@@ -103,44 +106,54 @@ def test_the_rules_catch_what_they_forbid():
     assert not forbidden("linalg", "lmrun.linalg.algebra.Algebra")
 
 
-@every_module
-def test_imports_follow_the_directions(path):
-    room = room_of(path)
-    wrong = [
-        f"{path.name}:{node.lineno} imports {module}"
+def test_imports_follow_the_directions():
+    assert not [
+        f"{place(path, node)} imports {module}"
+        for path in MODULES
         for module, node in imports(parse(path))
-        if module.startswith("lmrun.") and room != "__init__" and forbidden(room, module)
+        if module.startswith("lmrun.") and room_of(path) != "__init__" and forbidden(room_of(path), module)
     ]
-    assert not wrong
 
 
-@every_module
-def test_imports_are_absolute_and_public(path):
-    tree = parse(path)
-    relative = [node.lineno for node in ast.walk(tree) if isinstance(node, ast.ImportFrom) and node.level]
-    private = [module for module, _ in imports(tree) if module.startswith(PRIVATE)]
-    attributes = [
-        ast.unparse(node)
-        for node in ast.walk(tree)
-        if isinstance(node, ast.Attribute) and ast.unparse(node).startswith(("tf.python", "keras.src"))
+def test_imports_are_absolute():
+    assert not [
+        place(path, node)
+        for path in MODULES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.ImportFrom) and node.level
     ]
-    assert not relative
-    assert not private
-    assert not attributes
 
 
-@every_module
-def test_heavy_packages_stay_outside(path):
+def test_no_module_uses_the_private_parts_of_a_framework():
+    imported = [
+        f"{place(path, node)} imports {module}"
+        for path in MODULES
+        for module, node in imports(parse(path))
+        if module.startswith(PRIVATE)
+    ]
+    named = [
+        f"{place(path, node)} uses {ast.unparse(node)}"
+        for path in MODULES
+        for node in ast.walk(parse(path))
+        if isinstance(node, ast.Attribute) and ast.unparse(node).startswith(("tf.python", *PRIVATE))
+    ]
+    assert not imported + named
+
+
+def test_heavy_packages_stay_outside():
+    assert not [
+        f"{place(path, node)} imports {module}" for path in MODULES for module, node in heavy_imports(path)
+    ]
+
+
+def heavy_imports(path: Path) -> Iterator[tuple[str, ast.stmt]]:
     room, tree = room_of(path), parse(path)
-    heavy = MAY_NOT_LOAD.get(room, set())
-    inside = {id(node) for scope in scopes(tree) for node in ast.walk(scope)}
-    wrong = []
+    lazy = {id(node) for scope in scopes(tree) for node in ast.walk(scope)}
     for module, node in imports(tree):
         package = module.partition(".")[0]
-        lazy = id(node) in inside
-        if package in heavy and (not lazy or (room in NEVER_LOADS and package in {"tensorflow", "keras"})):
-            wrong.append(f"{path.name}:{node.lineno} imports {module}")
-    assert not wrong
+        excused = id(node) in lazy and not (room in NEVER_LOADS and package in {"tensorflow", "keras"})
+        if package in MAY_NOT_LOAD.get(room, set()) and not excused:
+            yield module, node
 
 
 def scopes(tree: ast.AST) -> list[ast.AST]:
@@ -166,52 +179,48 @@ def strings(tree: ast.AST) -> Iterator[ast.Constant]:
 
 
 def run_files() -> set[str]:
-    """The names that `runs.layout` spells: words with a suffix, and the folders."""
-    from lmrun.runs.layout import RunDirectory
-
+    """The names of files that `runs.layout` spells."""
     run = RunDirectory(Path("run"))
-    files = {
-        value.name
-        for name in vars(RunDirectory)
-        if isinstance(vars(RunDirectory)[name], property) and isinstance(value := getattr(run, name), Path)
-    }
-    return {name for name in files if Path(name).suffix}
+    properties = [name for name, value in vars(RunDirectory).items() if isinstance(value, property)]
+    paths = [value for name in properties if isinstance(value := getattr(run, name), Path)]
+    return {path.name for path in paths if path.suffix}
 
 
 def test_the_layout_spells_files():
     assert {"config.yaml", "metrics.csv", "summary.json", "model.keras", "best.weights.h5"} <= run_files()
 
 
-@every_module
-def test_only_the_layout_spells_the_files_of_a_run(path):
-    if name_of(path) == "lmrun/runs/layout.py":
-        return
-    spelled = run_files()
-    wrong = [
-        f"{path.name}:{node.lineno} {node.value!r}" for node in strings(parse(path)) if node.value in spelled
+def test_only_the_layout_spells_the_files_of_a_run():
+    names = run_files()
+    assert not [
+        f"{place(path, node)} {node.value!r}"
+        for path in MODULES
+        for node in strings(parse(path))
+        if node.value in names and name_of(path) != "lmrun/runs/layout.py"
     ]
-    assert not wrong
 
 
-@every_module
-def test_modules_stay_short(path):
-    assert len(path.read_text(encoding="utf-8").splitlines()) <= LONGEST
+def test_modules_stay_short():
+    lines = {name_of(path): len(path.read_text(encoding="utf-8").splitlines()) for path in MODULES}
+    assert not {name: count for name, count in lines.items() if count > LONGEST}
 
 
-@every_module
-def test_no_module_catches_everything_evaluates_or_unpickles(path):
-    wrong = []
-    for node in ast.walk(parse(path)):
-        match node:
-            case (
-                ast.ExceptHandler(type=None)
-                | ast.ExceptHandler(type=ast.Name(id="Exception" | "BaseException"))
-            ):
-                wrong.append(node.lineno)
-            case ast.Call(func=ast.Name(id="eval" | "exec" | "print")):
-                wrong.append(node.lineno)
-            case ast.Call(func=ast.Attribute(value=ast.Name(id="yaml"), attr="load")):
-                wrong.append(node.lineno)
-            case ast.Import(names=[ast.alias(name="pickle"), *_]):
-                wrong.append(node.lineno)
-    assert not wrong
+def test_no_module_catches_everything_evaluates_prints_or_unpickles():
+    assert not [place(path, node) for path in MODULES for node in ast.walk(parse(path)) if is_reckless(node)]
+
+
+def is_reckless(node: ast.AST) -> bool:
+    match node:
+        case (
+            ast.ExceptHandler(type=None) | ast.ExceptHandler(type=ast.Name(id="Exception" | "BaseException"))
+        ):
+            return True
+        case ast.Call(func=ast.Name(id="eval" | "exec" | "print")):
+            return True
+        case ast.Call(func=ast.Attribute(value=ast.Name(id="yaml"), attr="load")):
+            return True
+        case ast.Import(names=names):
+            return any(alias.name.partition(".")[0] == "pickle" for alias in names)
+        case ast.ImportFrom(module="pickle"):
+            return True
+    return False

@@ -70,7 +70,8 @@ class Network:
 
     def params(self) -> NDArray[np.floating]:
         """Return the model's present weights as one vector [n]."""
-        return np.concatenate([np.ravel(tf.convert_to_tensor(variable).numpy()) for variable in self.model.trainable_variables])
+        variables = self.model.trainable_variables
+        return np.concatenate([np.ravel(tf.convert_to_tensor(variable).numpy()) for variable in variables])
 
     def assign(self, params: NDArray[np.floating]) -> None:
         """Write a flat vector [n] into the model's variables."""
