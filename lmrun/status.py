@@ -59,7 +59,7 @@ NO_IMPROVEMENT = (
 FAILED = 4
 DIVERGED = 1e6
 """A loss beyond this multiple of its start is on no way back: Adam's first step on the Rosenbrock curve
-raises it tenfold and recovers; gradient descent with too long a rate passes 1e6 within some steps, and overflows."""
+raises it tenfold and recovers; gradient descent with too long a rate passes 1e6 in some steps and overflows."""
 FAILURES = frozenset({Status.SINGULAR, Status.NON_FINITE, Status.DIVERGED})
 
 
