@@ -117,9 +117,13 @@ class Formula(keras.layers.Layer):  # type: ignore[misc]
 
     def build(self, input_shape: Any) -> None:
         """Create one scalar weight per parameter."""
+        # As np.float64: Keras rounds a Python number to float32 on its way into a float64 weight.
         self.scalars = [
             self.add_weight(
-                shape=(), initializer=keras.initializers.Constant(value), name=name, dtype=self.compute_dtype
+                shape=(),
+                initializer=keras.initializers.Constant(np.float64(value)),
+                name=name,
+                dtype=self.compute_dtype,
             )
             for name, value in self.starts.items()
         ]

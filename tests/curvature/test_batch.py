@@ -1,0 +1,68 @@
+"""Rows in chunks of equal size."""
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmrun.curvature.batch import CHUNK_BYTES, chunk_rows, make_batch
+from lmrun.datasets.base import Split
+
+ROWS = 7
+SPLIT = Split(np.arange(14.0).reshape(ROWS, 2), np.arange(ROWS, dtype=np.int64), np.linspace(1, 2, ROWS))
+
+
+@given(samples=st.integers(1, 10**6), row_bytes=st.integers(1, 2 * CHUNK_BYTES))
+def test_chunks_fit_and_are_even(samples, row_bytes):
+    rows = chunk_rows(samples, row_bytes)
+    chunks = -(-samples // rows)
+    assert 1 <= rows <= max(1, CHUNK_BYTES // row_bytes)
+    assert chunks * rows - samples < chunks
+
+
+def test_chunks_are_no_smaller_than_they_must_be():
+    assert chunk_rows(20, CHUNK_BYTES // 20) == 20
+    assert chunk_rows(21, CHUNK_BYTES // 20) == 11
+    assert chunk_rows(3, 10 * CHUNK_BYTES) == 1
+
+
+@pytest.mark.parametrize(("chunk", "chunks", "filling"), [(7, 1, 0), (4, 2, 1), (3, 3, 2), (1, 7, 0)])
+def test_the_last_chunk_is_filled_up_with_rows_of_no_weight(chunk, chunks, filling):
+    batch = make_batch(SPLIT, None, chunk, "float64")
+    assert len(batch.chunks) == chunks
+    assert (batch.samples, batch.weight) == (ROWS, pytest.approx(10.5, rel=1e-15))
+    inputs, targets, weights = (
+        np.concatenate([getattr(part, name).numpy() for part in batch.chunks])
+        for name in ("inputs", "targets", "weights")
+    )
+    assert len(weights) == ROWS + filling
+    np.testing.assert_array_equal(inputs[:ROWS], SPLIT.inputs)
+    np.testing.assert_array_equal(targets[:ROWS], SPLIT.targets)
+    np.testing.assert_array_equal(weights[:ROWS], SPLIT.weights)
+    np.testing.assert_array_equal(weights[ROWS:], 0)
+    np.testing.assert_array_equal(inputs[ROWS:], SPLIT.inputs[:1].repeat(filling, axis=0))
+    assert targets.dtype == np.int64
+
+
+def test_the_split_stays_as_it_is():
+    before = SPLIT.weights.copy()
+    make_batch(SPLIT, None, 4, "float64")
+    np.testing.assert_array_equal(SPLIT.weights, before)
+
+
+def test_chosen_rows_come_in_their_order():
+    batch = make_batch(SPLIT, np.array([5, 0, 3]), 2, "float64")
+    assert (batch.samples, len(batch.chunks)) == (3, 2)
+    assert batch.weight == pytest.approx(SPLIT.weights[[5, 0, 3]].sum(), rel=1e-15)
+    np.testing.assert_array_equal(batch.chunks[0].targets, [5, 0])
+    np.testing.assert_array_equal(batch.chunks[1].targets, [3, 5])
+    np.testing.assert_array_equal(batch.chunks[1].weights, [SPLIT.weights[3], 0])
+
+
+@pytest.mark.parametrize("dtype", ["float32", "float64"])
+def test_equal_weights_have_the_type_of_the_data(dtype):
+    split = Split(SPLIT.inputs.astype(dtype), SPLIT.targets)
+    batch = make_batch(split, None, ROWS, dtype)
+    assert batch.weight == ROWS
+    assert batch.chunks[0].weights.dtype == dtype
+    np.testing.assert_array_equal(batch.chunks[0].weights, np.ones(ROWS))
