@@ -9,7 +9,7 @@ import os
 __version__ = "0.1.0"
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
-# Threads of OpenBLAS spin for tens of milliseconds after each call and starve TensorFlow's; 2^4 polls do.
-os.environ.setdefault("OPENBLAS_THREAD_TIMEOUT", "4")
+# lmrun's own threads work side by side, each with one of BLAS: see `linalg.host.WORKERS`.
+os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # TensorFlow's greetings (missing GPU, CPU features) are not for users; its errors come as exceptions anyway.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

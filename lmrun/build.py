@@ -99,6 +99,8 @@ def build(config: Config) -> Experiment:
         DataError: The data cannot be read, or does not fit the model.
     """
     device = choose_device(config.device)
+    # GPUs would round the factors of float32 products to 10 bits, which makes J^T J useless.
+    tf.config.experimental.enable_tensor_float_32_execution(False)
     assert config.loss is not None, "a resolved config has a loss"
     dataset = load_dataset(
         config.dataset,

@@ -41,12 +41,6 @@ class DataError(LmrunError):
     exit_code: ClassVar[int] = 3
 
 
-class DivergedError(LmrunError):
-    """A run ended without a usable result (see `training.status`); exit code 4."""
-
-    exit_code: ClassVar[int] = 4
-
-
 class MemoryRefusedError(LmrunError):
     """The run would not fit into memory and was not started; exit code 5."""
 

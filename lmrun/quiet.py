@@ -48,3 +48,5 @@ def load_tensorflow() -> None:
         import tensorflow as tf
 
         tf.config.list_physical_devices()
+        # Advice on retracing is for developers; `--seeds` compiles anew for every run on purpose.
+        tf.get_logger().setLevel("ERROR")

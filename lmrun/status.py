@@ -58,8 +58,10 @@ NO_IMPROVEMENT = (
 
 FAILED = 4
 DIVERGED = 1e6
-"""A loss beyond this multiple of its start is on no way back: Adam's first step on the Rosenbrock curve
-raises it tenfold and recovers; gradient descent with too long a rate passes 1e6 in some steps and overflows."""
+"""A loss beyond this multiple of its start, or of the loss of all-zero outputs, is on no way back.
+
+Adam's first step on the Rosenbrock curve raises the loss tenfold and recovers; gradient descent with too long a rate
+passes 1e6 in some steps and overflows."""
 FAILURES = frozenset({Status.SINGULAR, Status.NON_FINITE, Status.DIVERGED})
 
 

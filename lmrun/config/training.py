@@ -32,9 +32,8 @@ class TrainingConfig(Section):
     patience: PositiveInt | None = None
     """Stop after this many validations without a new best (MATLAB `trainlm` uses 6)."""
     validation_interval: PositiveInt | None = None
-    """Rows of metrics.csv from one validation to the next. Left out: 1, and 100 for first-order optimizers
-    on the
-    full batch."""
+    """Epochs (full batch: steps) from one validation to the next. Left out: 1, and 100 for first-order
+    optimizers on the full batch."""
     checkpoint_seconds: NonNegativeFloat = 10.0
     """Seconds from one checkpoint to the next; 0 writes one after every row of metrics.csv."""
     log_seconds: PositiveFloat = 10.0

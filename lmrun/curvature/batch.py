@@ -10,12 +10,17 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmrun.datasets.base import Split
+from lmrun.linalg.host import WORKERS
 
 Tensor = Any
 
 CHUNK_BYTES = 2**23
 """Bytes of a chunk of the Jacobian: about the size of a core's share of the last-level cache. On 2 cores
 chunks of 4 to 16 MiB were the fastest (docs/benchmarks.md)."""
+
+
+FEWEST_ROWS = 256
+"""Below this many rows per worker a thread costs more than it saves."""
 
 
 @dataclass(frozen=True)
@@ -43,9 +48,14 @@ class Batch:
 
 
 def chunk_rows(samples: int, row_bytes: int) -> int:
-    """Return the rows of a chunk: as many as fit into CHUNK_BYTES, spread evenly over the chunks."""
+    """Return the rows of a chunk: as many as fit into CHUNK_BYTES, spread evenly over the chunks.
+
+    From FEWEST_ROWS per worker on, every worker has the same number of chunks.
+    """
     most = max(1, CHUNK_BYTES // row_bytes)
     chunks = -(-samples // most)
+    if samples >= FEWEST_ROWS * WORKERS:
+        chunks = WORKERS * -(-chunks // WORKERS)
     return -(-samples // chunks)
 
 

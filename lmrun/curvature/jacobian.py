@@ -21,7 +21,7 @@ from lmrun.models.network import Network
 
 Tensor = Any
 Rule = Callable[[Any, list[Tensor], Tensor, Tensor], Tensor]
-"""(layer, weights, inputs [rows, ...], cotangents of the outputs [rows, ...]) -> block [rows, parameters]."""
+"""(layer, weights, inputs [rows, ...], cotangents of the outputs [rows, ...]) -> block [parameters, rows]."""
 
 
 def dense_block(
@@ -29,12 +29,12 @@ def dense_block(
 ) -> Tensor:
     """d(c . (x W + b)) / d(W, b) = (x outer c, c).
 
-    inputs [rows, i], cotangents [rows, o] to [rows, i o + o].
+    inputs [rows, i], cotangents [rows, o] to [i o + o, rows].
     """
-    rows = tf.shape(inputs)[0]
     size = inputs.shape[-1] * cotangents.shape[-1]
-    kernel = tf.reshape(inputs[:, :, None] * cotangents[:, None, :], [rows, size])
-    return tf.concat([kernel, cotangents], axis=1) if layer.use_bias else kernel
+    across = tf.transpose(cotangents)
+    kernel = tf.reshape(tf.transpose(inputs)[:, None, :] * across[None, :, :], [size, tf.shape(inputs)[0]])
+    return tf.concat([kernel, across], axis=0) if layer.use_bias else kernel
 
 
 def conv2d_block(
@@ -43,7 +43,7 @@ def conv2d_block(
     """Patches times cotangents, summed over positions.
 
     inputs [rows, h, w, channels], cotangents [rows, h', w', filters] to
-    [rows, kh kw channels filters + filters].
+    [kh kw channels filters + filters, rows].
     """
     height, width = layer.kernel_size
     patches = tf.image.extract_patches(
@@ -58,12 +58,14 @@ def conv2d_block(
     patches = tf.reshape(patches, [rows, positions, patches.shape[3]])
     cotangents = tf.reshape(cotangents, [rows, positions, filters])
     product = tf.matmul(patches, cotangents, transpose_a=True)
-    kernel = tf.reshape(product, [rows, patches.shape[2] * filters])
-    return tf.concat([kernel, tf.reduce_sum(cotangents, axis=1)], axis=1) if layer.use_bias else kernel
+    block = tf.reshape(product, [rows, patches.shape[2] * filters])
+    if layer.use_bias:
+        block = tf.concat([block, tf.reduce_sum(cotangents, axis=1)], axis=1)
+    return tf.transpose(block)
 
 
 def formula_block(layer: Formula, weights: list[Tensor], inputs: Tensor, cotangents: Tensor) -> Tensor:
-    """Give every row its own copy of the parameters: one backward pass is then the whole block [rows, n]."""
+    """Give every row its own copy of the parameters: one backward pass is then the whole block [n, rows]."""
     rows = tf.shape(inputs)[0]
     copies = [tf.broadcast_to(weight, [rows]) for weight in weights]
     with tf.GradientTape(watch_accessed_variables=False) as tape:
@@ -72,7 +74,7 @@ def formula_block(layer: Formula, weights: list[Tensor], inputs: Tensor, cotange
     columns = tape.gradient(
         values, copies, output_gradients=cotangents[:, 0], unconnected_gradients=tf.UnconnectedGradients.ZERO
     )
-    return tf.stack(columns, axis=1)
+    return tf.stack(columns, axis=0)
 
 
 RULES: dict[type[keras.Layer], Rule] = {
@@ -96,7 +98,7 @@ def linearize(  # noqa: PLR0917 - the order of every kernel: params, then the ro
         weights: [rows].
 
     Returns:
-        The residual [q rows] and the Jacobian [q rows, n], component by component.
+        The residual [q rows] and the transposed Jacobian [n, q rows], component by component.
     """
     traced = []
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
@@ -121,9 +123,9 @@ def linearize(  # noqa: PLR0917 - the order of every kernel: params, then the ro
                         traced, cotangents, strict=True
                     )
                 ],
-                axis=1,
+                axis=0,
             )
         )
     del tape
-    jacobian = blocks[0] if len(blocks) == 1 else tf.concat(blocks, axis=0)
+    jacobian = blocks[0] if len(blocks) == 1 else tf.concat(blocks, axis=1)
     return tf.reshape(tf.transpose(residual), [-1]), jacobian

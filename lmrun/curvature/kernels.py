@@ -29,36 +29,57 @@ class Kernels:
         self.network = network
         self.loss = loss
         fuse = not network.convolutional
-        self.value = tf.function(self._value, jit_compile=fuse, autograph=False)
-        self.value_and_gradient = tf.function(self._value_and_gradient, jit_compile=fuse, autograph=False)
+        self.value = tf.function(self.plain_value, jit_compile=fuse, autograph=False)
+        self.value_and_gradient = tf.function(
+            self.plain_value_and_gradient, jit_compile=fuse, autograph=False
+        )
         self.residual_and_jacobian = tf.function(
             self._residual_and_jacobian, jit_compile=True, autograph=False
         )
-        self.hessian = tf.function(self._hessian, autograph=False)
+        self.gradient_and_hessian = tf.function(self._gradient_and_hessian, jit_compile=fuse, autograph=False)
         self.outputs = tf.function(self.network.outputs, jit_compile=fuse, autograph=False)
 
-    def _value(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+    def plain_value(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
         """Sum of w_i l_i; scalar."""
         return tf.tensordot(weights, self.loss.values(self.network.outputs(params, inputs), targets), 1)
 
-    def _value_and_gradient(
+    def plain_value_and_gradient(
         self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor]:
         """Sum of w_i l_i and its gradient [n]."""
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(params)
-            value = self._value(params, inputs, targets, weights)
+            value = self.plain_value(params, inputs, targets, weights)
         return value, tape.gradient(value, params, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
     def _residual_and_jacobian(
         self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
     ) -> tuple[Tensor, Tensor]:
-        """The weighted residual [q rows] and its Jacobian [q rows, n]."""
+        """The weighted residual [q rows] and its Jacobian, transposed [n, q rows]."""
         return linearize(self.network, self.loss, params, inputs, targets, weights)
 
-    def _hessian(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
-        """The second derivative [n, n] of the sum of w_i l_i, by a backward pass per row of it."""
-        with tf.GradientTape(watch_accessed_variables=False) as tape:
+    def _gradient_and_hessian(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """The first [n] and the second derivative [n, n] of the sum of w_i l_i.
+
+        Row by row of the Hessian, one backward pass each: the memory does not grow with n.
+        """
+        with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
             tape.watch(params)
-            _, gradient = self._value_and_gradient(params, inputs, targets, weights)
-        return tape.jacobian(gradient, params, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+            _, gradient = self.plain_value_and_gradient(params, inputs, targets, weights)
+        zero = tf.UnconnectedGradients.ZERO
+        hessian = tf.map_fn(
+            lambda basis: tape.gradient(gradient, params, output_gradients=basis, unconnected_gradients=zero),
+            tf.eye(self.network.size, dtype=params.dtype),
+        )
+        return gradient, hessian
+
+    def zero_loss(self, targets: Tensor, weights: Tensor) -> Tensor:
+        """Return the loss of a model whose outputs are all zero; scalar.
+
+        It is the yardstick for losses that are far too large.
+        """
+        outputs = tf.zeros([targets.shape[0], self.network.model.output_shape[-1]], weights.dtype)
+        total = tf.maximum(tf.reduce_sum(weights), 1e-30)
+        return tf.tensordot(weights, self.loss.values(outputs, targets), 1) / total

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from lmrun.curvature.batch import Batch
+from lmrun.curvature.batch import Batch, Chunk
 from lmrun.curvature.kernels import Kernels
 from lmrun.linalg.algebra import Algebra, Matrix, StepScalars, Vector
+from lmrun.linalg.host import WORKERS
 
 Tensor = Any
+POOL = ThreadPoolExecutor(WORKERS, thread_name_prefix="chunks")
 
 
 @dataclass(frozen=True)
@@ -66,6 +70,7 @@ class Problem:
         outputs = kernels.network.model.output_shape[-1]
         self.cost_per_loss = 0.5 * kernels.loss.scale(outputs) * batch.weight
         """cost = cost_per_loss * loss, see `losses.base`."""
+        self.workers = min(algebra.workers, len(batch.chunks))
         self._known: tuple[Tensor, float] | None = None
 
     def loss(self, params: Tensor) -> float:
@@ -75,32 +80,51 @@ class Problem:
         return self._known[1]
 
     def _loss(self, params: Tensor) -> float:
+        def value(chunk: Chunk) -> Tensor:
+            return self.kernels.value(params, chunk.inputs, chunk.targets, chunk.weights)
+
+        sums = self._each(value, self.batch.chunks) if self.workers > 1 else [*map(value, self.batch.chunks)]
+        total = sums[0] if len(sums) == 1 else tf.add_n([tf.cast(value, tf.float64) for value in sums])
+        # Rows of weight zero only have nothing to lose.
+        return float(total.numpy()) / (self.batch.weight or 1.0)
+
+    def zero_loss(self) -> float:
+        """Return the loss of a model whose outputs are all zero."""
         sums = [
-            self.kernels.value(params, chunk.inputs, chunk.targets, chunk.weights)
+            float(self.kernels.zero_loss(chunk.targets, chunk.weights)) * float(tf.reduce_sum(chunk.weights))
             for chunk in self.batch.chunks
         ]
-        total = sums[0] if len(sums) == 1 else tf.add_n([tf.cast(value, tf.float64) for value in sums])
-        return float(total.numpy()) / self.batch.weight
+        return sum(sums) / (self.batch.weight or 1.0)
 
     def linearize(self, params: Tensor) -> Linearization:
         """Accumulate J^T J and J^T r over the chunks; J is never whole."""
+        shares = [self.batch.chunks[worker :: self.workers] for worker in range(self.workers)]
+        (gram, gradient), *others = self._each(lambda share: self._accumulate(params, share), shares)
+        for more_gram, more_gradient in others:
+            gram, gradient = gram + more_gram, gradient + more_gradient
+        return Linearization(gram, gradient, self.algebra.largest(gradient))
+
+    def _accumulate(self, params: Tensor, chunks: Sequence[Chunk]) -> tuple[Matrix, Vector]:
         gram, gradient = self.algebra.zeros(self.kernels.network.size)
-        for chunk in self.batch.chunks:
+        for chunk in chunks:
             residual, jacobian = self.kernels.residual_and_jacobian(
                 params, chunk.inputs, chunk.targets, chunk.weights
             )
             gram, gradient = self.algebra.add_rows(gram, gradient, jacobian, residual)
-        return Linearization(gram, gradient, self.algebra.largest(gradient))
+        return gram, gradient
+
+    def _each(self, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
+        """Work on all items at once, one thread each; the results in the items' order."""
+        return [work(items[0])] if len(items) == 1 else list(POOL.map(work, items))
 
     def second_order(self, params: Tensor) -> Linearization:
         """Return the Hessian and the gradient of the cost."""
         hessian: Any = 0.0
         gradient: Any = 0.0
         for chunk in self.batch.chunks:
-            rows = (params, chunk.inputs, chunk.targets, chunk.weights)
-            hessian = hessian + self.kernels.hessian(*rows)
-            gradient = gradient + self.kernels.value_and_gradient(*rows)[1]
-        factor = self.cost_per_loss / self.batch.weight
+            more = self.kernels.gradient_and_hessian(params, chunk.inputs, chunk.targets, chunk.weights)
+            gradient, hessian = gradient + more[0], hessian + more[1]
+        factor = self.cost_per_loss / (self.batch.weight or 1.0)
         matrix, vector = self.algebra.adopt(factor * hessian), self.algebra.adopt(factor * gradient)
         return Linearization(matrix, vector, self.algebra.largest(vector))
 

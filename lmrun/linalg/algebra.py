@@ -36,14 +36,22 @@ INVALID = StepScalars(False, math.nan, math.nan, math.nan)
 
 
 class Algebra(Protocol):
-    """Dense linear algebra in one floating-point type."""
+    """Dense linear algebra in one floating-point type.
+
+    Attributes:
+        dtype: `float32` or `float64`.
+        workers: Threads that may use it at a time.
+    """
+
+    dtype: Any
+    workers: int
 
     def zeros(self, size: int) -> tuple[Matrix, Vector]:
         """Return an [n, n] matrix and an [n] vector of zeros."""
         ...
 
     def add_rows(self, gram: Matrix, gradient: Vector, jacobian: Any, residual: Any) -> tuple[Matrix, Vector]:
-        """Return gram + J^T J (lower triangle) and gradient + J^T r, for tensors J [m, n] and r [m]."""
+        """Return gram + J^T J (lower triangle) and gradient + J^T r, from J^T [n, m] and r [m]."""
         ...
 
     def adopt(self, tensor: Any) -> Any:

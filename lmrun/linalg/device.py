@@ -29,8 +29,8 @@ def compiled(function: Callable[P, R]) -> Callable[P, R]:
 @compiled
 def _add_rows(gram: Tensor, gradient: Tensor, jacobian: Tensor, residual: Tensor) -> tuple[Tensor, Tensor]:
     return (
-        gram + tf.matmul(jacobian, jacobian, transpose_a=True),
-        gradient + tf.linalg.matvec(jacobian, residual, transpose_a=True),
+        gram + tf.matmul(jacobian, jacobian, transpose_b=True),
+        gradient + tf.linalg.matvec(jacobian, residual),
     )
 
 
@@ -55,7 +55,7 @@ def _damped_step(
 
 @compiled
 def _newton_step(hessian: Tensor, gradient: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
-    # By QR, which needs no sign of the eigenvalues; XLA's eigenvectors are good to 1e-7 only, also in float64.
+    # By QR, which needs no sign of the eigenvalues; XLA's eigenvectors are good to 1e-7 only, in float64 too.
     Q, R = tf.linalg.qr(hessian)
     inverse = tf.linalg.triangular_solve(R, tf.transpose(Q), lower=False)
     epsilon = float(np.finfo(hessian.dtype.as_numpy_dtype).eps)
@@ -82,6 +82,7 @@ class DeviceAlgebra:
 
     def __init__(self, dtype: str) -> None:
         self.dtype = dtype
+        self.workers = 1
 
     def zeros(self, size: int) -> tuple[Tensor, Tensor]:
         """[n, n], [n]."""

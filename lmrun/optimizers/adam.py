@@ -23,6 +23,7 @@ class Adam:
     beta_2: float = 0.999
     epsilon: float = 1e-7
     amsgrad: bool = False
+    pure: bool = True
 
     def slots(self, params: Tensor) -> dict[str, Tensor]:
         """Step count t (scalar), mean m [n], mean square v [n], and the largest v where it is used."""

@@ -22,7 +22,9 @@ class StepInfo:
     """What one call of `step` did.
 
     Attributes:
-        losses: The loss after each step of the call, [steps]; second-order optimizers make one step per call.
+        losses: The loss of each step of the call, [steps]: after the step on the full batch and for
+            second-order optimizers, which make one step per call; before it for first-order ones in mini-batches.
+        loss_before: The loss on the same rows before the step, where the optimizer looks at it.
         damping: The damping of the last trial.
         gain_ratio: Actual over predicted reduction of the cost.
         step_norm: |step|_2 of the last trial.
@@ -35,6 +37,7 @@ class StepInfo:
     """
 
     losses: NDArray[np.float64]
+    loss_before: float | None = None
     damping: float | None = None
     gain_ratio: float | None = None
     step_norm: float | None = None

@@ -26,6 +26,11 @@ MOST_STEPS = 4096
 class Rule(Protocol):
     """An update rule: tensors in, tensors out."""
 
+    @property
+    def pure(self) -> bool:
+        """Whether it is made of plain tensor operations, which XLA can compile."""
+        ...
+
     def slots(self, params: Tensor) -> dict[str, Tensor]:
         """Return what the rule carries from step to step, at the start."""
         ...
@@ -79,7 +84,7 @@ class FirstOrder:
     def __init__(self, rule: Rule, kernels: Kernels) -> None:
         self.rule = rule
         self.kernels = kernels
-        fuse = not kernels.network.convolutional and getattr(rule, "pure", True)
+        fuse = not kernels.network.convolutional and rule.pure
         self._full = tf.function(self._full_batch, jit_compile=fuse, autograph=False)
         self._mini = tf.function(self._mini_batches, jit_compile=fuse, autograph=False)
         self._evaluate = tf.function(self._loss_and_gradient, jit_compile=fuse, autograph=False)
@@ -96,7 +101,9 @@ class FirstOrder:
             "gradient": gradient,
             "best_loss": loss,
             "best_params": params,
-            "ceiling": DIVERGED * loss,
+            "made": tf.constant(0),
+            "best_made": tf.constant(0),
+            "ceiling": DIVERGED * tf.maximum(loss, self.kernels.zero_loss(rows.targets, rows.weights)),
         }
 
     def step(self, block: Block, params: Tensor, state: State) -> tuple[Tensor, State, StepInfo]:
@@ -113,7 +120,9 @@ class FirstOrder:
 
     def _loss_and_gradient(self, params: Tensor, rows: Rows) -> tuple[Tensor, Tensor]:
         total = tf.reduce_sum(rows.weights)
-        value, gradient = self.kernels._value_and_gradient(params, *rows)
+        # Rows of weight zero only: nothing to learn, and nothing divided by zero.
+        total = tf.where(total > 0, total, tf.ones_like(total))
+        value, gradient = self.kernels.plain_value_and_gradient(params, *rows)
         return value / total, gradient / total
 
     def _full_batch(
@@ -143,6 +152,8 @@ class FirstOrder:
                 "gradient": gradient,
                 "best_loss": tf.where(better, loss, state["best_loss"]),
                 "best_params": tf.where(better, params, state["best_params"]),
+                "made": state["made"] + 1,
+                "best_made": tf.where(better, state["made"] + 1, state["best_made"]),
             }
             return made + 1, params, state, losses.write(made, loss)
 
@@ -163,7 +174,8 @@ class FirstOrder:
         def body(
             made: Tensor, params: Tensor, slots: dict[str, Tensor], losses: Tensor
         ) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
-            indices = order[start + made]
+            # XLA would compile a slice, order[start + made], anew for each start.
+            indices = tf.gather(order, start + made)
             batch = Rows(*(tf.gather(array, indices) for array in rows))
             loss, gradient = self._loss_and_gradient(params, batch)
             params, slots = self.rule.apply(params, gradient, slots)

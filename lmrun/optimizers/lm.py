@@ -46,8 +46,10 @@ class LevenbergMarquardt:
         diagonal = problem.algebra.diagonal(model.matrix)
         scaling = self.scaling(problem.algebra, diagonal)
         if not np.isfinite(model.gradient_norm):
-            return params, state, StepInfo(np.array([loss]), accepted=False, status=Status.NON_FINITE)
+            return params, state, StepInfo(np.array([loss]), loss, status=Status.NON_FINITE)
         damping = self._current(problem, state, diagonal, scaling)
+        # A step below this share of the parameters changes none of their digits.
+        epsilon = float(np.finfo(problem.algebra.dtype).eps) / 4
         invalid = 0
         for attempt in range(1, self.max_attempts + 1):
             trial = problem.damped_trial(params, model, damping.value, scaling)
@@ -55,6 +57,7 @@ class LevenbergMarquardt:
             invalid += not trial.valid
             info = StepInfo(
                 losses=np.array([loss]),
+                loss_before=loss,
                 damping=damping.value,
                 gain_ratio=gain_ratio,
                 step_norm=trial.scalars.step_norm,
@@ -70,10 +73,11 @@ class LevenbergMarquardt:
                 info = replace(info, losses=np.array([trial.loss]), status=None)
                 return problem.accept(trial), damping._asdict(), info
             damping = self._bounded(self.update.rejected(damping))
-            lost = trial.valid and trial.scalars.step_norm <= EPSILON * trial.scalars.params_norm
+            lost = trial.valid and trial.scalars.step_norm <= epsilon * trial.scalars.params_norm
             if lost or damping.value >= self.maximum:
                 break
-        return params, damping._asdict(), info
+        # The damping of a hopeless batch is no start for the next one.
+        return params, state, info
 
     def _current(self, problem: Problem, state: State, diagonal: Any, scaling: Any) -> Damping:
         if state["value"] is not None:
@@ -87,10 +91,6 @@ class LevenbergMarquardt:
         """Actual over predicted reduction of the cost; NaN for an invalid trial."""
         predicted = trial.scalars.predicted_reduction
         return problem.cost_per_loss * (loss - trial.loss) / predicted if predicted else float("nan")
-
-
-EPSILON = float(np.finfo(np.float64).eps) / 4
-"""A step below this share of the parameters changes none of their digits."""
 
 
 def levenberg_marquardt(config: LmConfig) -> LevenbergMarquardt:

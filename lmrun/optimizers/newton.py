@@ -45,6 +45,7 @@ class WholeStep:
         predicted = trial.scalars.predicted_reduction
         info = StepInfo(
             losses=np.array([trial.loss if status is None else loss]),
+            loss_before=loss,
             gain_ratio=problem.cost_per_loss * (loss - trial.loss) / predicted if predicted else None,
             step_norm=trial.scalars.step_norm,
             params_norm=trial.scalars.params_norm,

@@ -21,6 +21,7 @@ class Sgd:
     learning_rate: float
     momentum: float = 0.0
     nesterov: bool = False
+    pure: bool = True
 
     def slots(self, params: Tensor) -> dict[str, Tensor]:
         """The velocity [n], where there is a momentum."""

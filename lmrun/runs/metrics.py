@@ -38,7 +38,6 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "seconds": _floating,
     "loss": _floating,
     "validation_loss": _floating,
-    "accuracy": _floating,
     "validation_accuracy": _floating,
     "damping": _floating,
     "gain_ratio": _floating,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Any, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import tensorflow as tf
@@ -20,6 +20,14 @@ Tensor = Any
 Arrays = Mapping[str, NDArray[Any]]
 
 
+class Known(NamedTuple):
+    """A loss over all training rows, its parameters [n] and the step it was reached at."""
+
+    loss: float
+    params: Tensor
+    step: int
+
+
 class Driver(Protocol):
     """Advance an optimizer along the schedule."""
 
@@ -34,12 +42,16 @@ class Driver(Protocol):
         """Make up to `count` steps after `step` steps, none beyond the end of a mini-batch epoch."""
         ...
 
-    def best(self, params: Tensor, state: State) -> tuple[float, Tensor] | None:
-        """Return the lowest loss of the full batch so far and its parameters, where they are known."""
+    def best(self, params: Tensor, state: State, step: int) -> Known | None:
+        """Return the lowest loss of the full batch up to `step`, where the optimizer knows it for certain."""
         ...
 
     def loss(self, params: Tensor) -> float:
         """Return the loss over all training rows."""
+        ...
+
+    def zero_loss(self) -> float:
+        """Return the loss of a model whose outputs are all zero."""
         ...
 
     def pack(self, state: State) -> Arrays:
@@ -96,13 +108,17 @@ class SecondOrderDriver:
         batch = make_batch(self.experiment.dataset.train, rows, chunk, self.experiment.config.precision)
         return Problem(self.experiment.kernels, batch, self.experiment.algebra)
 
-    def best(self, params: Tensor, state: State) -> tuple[float, Tensor] | None:
+    def best(self, params: Tensor, state: State, step: int) -> Known | None:
         """A step's loss is that of the parameters after it."""
-        return (self.full.loss(params), params) if self.schedule.full_batch else None
+        return Known(self.full.loss(params), params, step) if self.schedule.full_batch else None
 
     def loss(self, params: Tensor) -> float:
         """Over all training rows."""
         return self.full.loss(params)
+
+    def zero_loss(self) -> float:
+        """Over all training rows."""
+        return self.full.zero_loss()
 
     def pack(self, state: State) -> Arrays:
         """Python numbers are float64."""
@@ -154,16 +170,20 @@ class FirstOrderDriver:
             self._order = (epoch, tf.constant(order[:cut].reshape(-1, size)), tf.constant(order[None, cut:]))
         return self._order[1], self._order[2]
 
-    def best(self, params: Tensor, state: State) -> tuple[float, Tensor] | None:
+    def best(self, params: Tensor, state: State, step: int) -> Known | None:
         """The compiled loop keeps the best parameters, also between two calls."""
         if not self.schedule.full_batch:
             return None
-        return float(state["best_loss"].numpy()), state["best_params"]
+        return Known(float(state["best_loss"]), state["best_params"], int(state["best_made"]))
 
     def loss(self, params: Tensor) -> float:
         """Over all training rows."""
         self._full = self._full or full_problem(self.experiment)
         return self._full.loss(params)
+
+    def zero_loss(self) -> float:
+        """Over all training rows."""
+        return float(self.optimizer.kernels.zero_loss(self.rows.targets, self.rows.weights))
 
     def pack(self, state: State) -> Arrays:
         """Slots are named `slots.NAME`."""

@@ -47,31 +47,20 @@ class Evaluator:
 
     def accuracy(self, params: Tensor) -> float | None:
         """Return the weighted share of rows (binary: of elements) predicted right; None for regression."""
-        correct = self._correct(self.outputs(params))
-        if correct is None:
+        if self.experiment.dataset.task != "classification":
             return None
+        hits = HITS.get(self.experiment.loss.name, class_hits)
+        correct = hits(self.outputs(params), self.split.targets)
         return float(np.average(correct, axis=0, weights=self.split.weights).mean())
-
-    def _correct(self, outputs: NDArray[np.floating]) -> NDArray[np.bool_] | None:
-        targets: NDArray[Any] = self.split.targets
-        match self.experiment.loss.name:
-            case "binary_crossentropy":
-                return np.asarray((outputs > 0) == (targets > 0.5))
-            case "categorical_crossentropy" | "sparse_categorical_crossentropy":
-                labels = targets if targets.ndim == 1 else np.argmax(targets, axis=1)
-                return np.asarray(np.argmax(outputs, axis=1) == labels)
-        if self.experiment.dataset.task == "classification":
-            return np.asarray(np.argmax(outputs, axis=1) == np.argmax(targets, axis=1))
-        return None
 
     def metrics(self, params: Tensor) -> dict[str, float]:
         """Return the loss, and accuracy for classes or rmse and r2 in the user's units for values."""
         loss, accuracy = self.loss(params), self.accuracy(params)
         if accuracy is not None:
             return {"loss": loss, "accuracy": accuracy}
-        outputs, targets = np.asarray(self.outputs(params), np.float64), self.split.targets
+        outputs = np.asarray(self.outputs(params), np.float64)
+        truth = np.asarray(self.split.targets, np.float64)
         back = self.experiment.dataset.target_map
-        truth = np.asarray(targets, np.float64)
         if back is not None:
             outputs, truth = back.inverse(outputs), back.inverse(truth)
         weights = self.split.weights
@@ -83,3 +72,18 @@ class Evaluator:
         if np.all(spread > 0):
             metrics["r2"] = float(1 - np.mean(squares / spread))
         return metrics
+
+
+def class_hits(outputs: NDArray[np.floating], targets: NDArray[Any]) -> NDArray[np.bool_]:
+    """Compare the largest output with the label, or with the largest of one-hot targets; [rows]."""
+    labels = targets if targets.ndim == 1 else np.argmax(targets, axis=1)
+    return np.asarray(np.argmax(outputs, axis=1) == labels)
+
+
+def binary_hits(outputs: NDArray[np.floating], targets: NDArray[Any]) -> NDArray[np.bool_]:
+    """Compare the sign of each logit with its target; [rows, outputs]."""
+    return np.asarray((outputs > 0) == (targets > 0.5))
+
+
+HITS = {"binary_crossentropy": binary_hits}
+"""Losses whose outputs are not exclusive classes."""

@@ -54,13 +54,16 @@ def plan(experiment: Experiment, schedule: Schedule) -> Plan:
     gram = count * count * size
     dataset = experiment.dataset
     data = sum(
-        split.inputs.nbytes + split.targets.nbytes
+        split.inputs.nbytes + split.targets.nbytes + split.rows * size
         for split in (dataset.train, dataset.validation, dataset.test)
         if split is not None
     )
     first_order = isinstance(experiment.optimizer, FirstOrder)
-    # The data lives twice (NumPy and TensorFlow); XLA holds about twice the chunk while it is put together.
-    needed = 2 * data + 16 * count * size + (0 if first_order else GRAM_COPIES * gram + 3 * chunk)
+    # The data lives in NumPy, in the driver and in the evaluators of the end.
+    needed = 4 * data + 16 * count * size
+    if not first_order:
+        # XLA holds a chunk about three times while it is put together, on every worker.
+        needed += (GRAM_COPIES * gram + 3 * chunk) * experiment.algebra.workers
     return Plan(
         parameters=count,
         rows=dataset.train.rows,

@@ -125,7 +125,7 @@ class Track:
             found.append(("validation", number(self.latest["validation_loss"])))
         if self.limits.target_loss is not None:
             found.append(("target", f"{self.limits.target_loss:g}"))
-        for name, label in (("accuracy", "accuracy"), ("validation_accuracy", "validation accuracy")):
+        for name, label in (("validation_accuracy", "validation accuracy"),):
             if name in self.latest:
                 found.append((label, f"{self.latest[name]:.2%}"))
         return found

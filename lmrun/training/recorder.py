@@ -31,7 +31,7 @@ def step_rows(
     Args:
         losses: The loss after each step.
         first: The number of the first step.
-        epochs: The epochs finished after a number of steps.
+        epochs: The epoch, counted from 1, that a step belongs to.
         seconds: When the call began and ended; the steps in between share the time evenly.
         info: Its details describe the last step.
     """
@@ -73,7 +73,7 @@ class Recorder:
         driver: Packs the optimizer's state.
         progress: The display.
         checkpoint_seconds: From one checkpoint to the next.
-        rows: Rows that a resumed run keeps, None for a new run.
+        rows: Rows that a resumed run keeps; 0 for a new run.
     """
 
     def __init__(
@@ -82,13 +82,13 @@ class Recorder:
         driver: Driver,
         progress: Progress,
         checkpoint_seconds: float,
-        rows: int | None,
+        rows: int,
     ) -> None:
         self.run = run
         self.driver = driver
         self.progress = progress
         self.checkpoint_seconds = checkpoint_seconds
-        self.metrics = MetricsWriter(run) if rows is None else MetricsWriter.resume(run, rows)
+        self.metrics = MetricsWriter.resume(run, rows) if run.metrics.exists() else MetricsWriter(run)
         self._saved = time.monotonic()
 
     def write(self, rows: list[Row]) -> None:

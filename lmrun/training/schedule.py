@@ -61,6 +61,9 @@ class Schedule:
             return np.arange(self.rows, dtype=np.int32)
         return generator(self.seed, Stream.ORDER, epoch).permutation(self.rows).astype(np.int32)
 
-    def samples(self, batch: int) -> int:
-        """Return the number of rows of a batch."""
-        return min(self.size, self.rows - batch * self.size)
+    def weights(self, epoch: int, sample_weights: NDArray[np.floating] | None) -> NDArray[np.float64]:
+        """Return the sum of the sample weights of each batch of an epoch [batches]; equal ones are 1."""
+        starts = np.arange(0, self.rows, self.size)
+        if sample_weights is None:
+            return np.diff(np.append(starts, self.rows)).astype(np.float64)
+        return np.add.reduceat(sample_weights[self.order(epoch)].astype(np.float64), starts)

@@ -16,7 +16,7 @@ from lmrun.config.schema import Config
 from lmrun.errors import RunDirectoryError
 from lmrun.models.export import in_user_units
 from lmrun.runs.create import create_run
-from lmrun.runs.files import remove_leftovers, replacing
+from lmrun.runs.files import read_json, remove_leftovers, replacing
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.manifest import build_manifest, finish_manifest
 from lmrun.runs.summary import read_summary, write_summary
@@ -72,7 +72,14 @@ def reopen(run: RunDirectory) -> Experiment:
             f"further, start again with higher limits: lmrun train {run.config} training.max_steps=..."
         )
     remove_leftovers(run.path)
-    return build(load_config(str(run.config)).config)
+    experiment = build(load_config(str(run.config)).config)
+    if read_json(run.manifest).get("data_checksum") != experiment.dataset.checksum:
+        raise RunDirectoryError(
+            f"The data of the run {run.name} has changed since it started; a resumed run would mix two data "
+            f"sets. Put the old data back, or start again: lmrun train {run.config}"
+        )
+    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+    return experiment
 
 
 def execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> dict[str, Any]:
@@ -120,7 +127,7 @@ def summarize(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> di
         "run": str(run.path),
         "status": str(outcome.status),
         "message": outcome.message,
-        "improved": state.improved,
+        "improved": outcome.improved,
         "steps": state.step,
         "epochs": outcome.epochs,
         "seconds": outcome.seconds,

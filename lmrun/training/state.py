@@ -32,12 +32,13 @@ class LoopState:
         best_step: The step it was reached at.
         since_best: Validations since then.
         validation_loss: The latest one.
-        lowest_loss: The lowest training loss seen.
         step: Steps made.
         seconds: Training time of earlier processes.
         rows: Rows of metrics.csv.
-        epoch_sum: Sum of loss times rows over the batches of the unfinished epoch.
-        epoch_rows: Rows of the unfinished epoch.
+        epoch_sum: Sum of loss times weight over the batches of the unfinished epoch.
+        epoch_weight: Sum of the sample weights of those batches.
+        idle_batches: Mini-batches in a row that offered no progress.
+        status: How the run ended; None while it has not, or was interrupted.
     """
 
     params: Tensor
@@ -49,17 +50,13 @@ class LoopState:
     best_step: int = 0
     since_best: int = 0
     validation_loss: float = math.nan
-    lowest_loss: float = math.inf
     step: int = 0
     seconds: float = 0.0
     rows: int = 0
     epoch_sum: float = 0.0
-    epoch_rows: int = 0
-
-    @property
-    def improved(self) -> bool:
-        """Whether any step lowered the initial loss."""
-        return self.lowest_loss < self.initial_loss
+    epoch_weight: float = 0.0
+    idle_batches: int = 0
+    status: str | None = None
 
 
 NUMBERS = (
@@ -69,12 +66,13 @@ NUMBERS = (
     "best_step",
     "since_best",
     "validation_loss",
-    "lowest_loss",
     "step",
     "seconds",
     "rows",
     "epoch_sum",
-    "epoch_rows",
+    "epoch_weight",
+    "idle_batches",
+    "status",
 )
 PREFIX = "optimizer."
 

@@ -80,17 +80,18 @@ def assert_linearized(network, loss, rows):
     root = np.sqrt(weights.numpy())
     factor = loss.factor(outputs, targets).numpy() * root[:, None, None]
     expected = np.einsum("roq,ron->qrn", factor, derivative).reshape(-1, network.size)
-    residual, jacobian = linearize(network, loss, params, *rows)
-    np.testing.assert_allclose(jacobian.numpy(), expected, rtol=1e-10, atol=1e-10)
+    residual, transposed = linearize(network, loss, params, *rows)
+    jacobian = transposed.numpy().T
+    np.testing.assert_allclose(jacobian, expected, rtol=1e-10, atol=1e-10)
     # Central differences along three directions, which share nothing with automatic differentiation.
     for direction in np.random.default_rng(8).normal(size=(3, network.size)):
         ahead, behind = (network.outputs(params + step * direction, inputs).numpy() for step in (1e-6, -1e-6))
         differences = np.einsum("roq,ro->qr", factor, (ahead - behind) / 2e-6).ravel()
         accuracy = 1e-6 * max(1, np.abs(factor).max())
-        np.testing.assert_allclose(jacobian.numpy() @ direction, differences, rtol=1e-6, atol=accuracy)
+        np.testing.assert_allclose(jacobian @ direction, differences, rtol=1e-6, atol=accuracy)
     weighted = (loss.residual(outputs, targets).numpy() * root[:, None]).T.ravel()
     np.testing.assert_allclose(residual.numpy(), weighted, rtol=1e-13, atol=1e-15)
-    np.testing.assert_array_equal(jacobian.numpy()[1::ROWS], 0)
+    np.testing.assert_array_equal(jacobian[1::ROWS], 0)
 
 
 def test_the_rules_are_tested():

@@ -28,7 +28,7 @@ def assert_same(host, on_device):
 
 
 def test_rows_add_up_as_on_the_host(rng):
-    chunks = [(tf.constant(rng.normal(size=(5, SIZE))), tf.constant(rng.normal(size=5))) for _ in range(3)]
+    chunks = [(tf.constant(rng.normal(size=(SIZE, 5))), tf.constant(rng.normal(size=5))) for _ in range(3)]
     host, on_device = HOST.zeros(SIZE), DEVICE.zeros(SIZE)
     for J, r in chunks:
         host, on_device = HOST.add_rows(*host, J, r), DEVICE.add_rows(*on_device, J, r)
@@ -105,7 +105,7 @@ def test_nothing_but_the_scalars_travels_to_the_host(rng):
         newton, _ = device._newton_step(gram, gradient, params)
         return moved, packed, newton, ones
 
-    J, r = tf.constant(rng.normal(size=(5, SIZE))), tf.constant(rng.normal(size=5))
+    J, r = tf.constant(rng.normal(size=(SIZE, 5))), tf.constant(rng.normal(size=5))
     results = step(J, r, tf.zeros(SIZE, tf.float64))
     assert all(isinstance(result, tf.Tensor) for result in results)
     assert results[1].shape == (4,)

@@ -50,7 +50,7 @@ def test_add_gram_adds_the_lower_triangle(rows, size, seed):
     rng = np.random.default_rng(seed)
     J, before = rng.normal(size=(rows, size)), np.asfortranarray(rng.normal(size=(size, size)))
     expected = np.tril(before + J.T @ J)
-    total = add_gram(before.copy(order="F"), J)
+    total = add_gram(before.copy(order="F"), np.ascontiguousarray(J.T))
     np.testing.assert_allclose(np.tril(total), expected, rtol=1e-13, atol=1e-13)
     np.testing.assert_array_equal(np.triu(total, 1), np.triu(before, 1))
 
@@ -156,7 +156,7 @@ def test_damping_makes_a_singular_matrix_regular():
 def test_everything_has_the_algebras_type(dtype, rng):
     host = HostAlgebra(dtype)
     gram, gradient = host.zeros(3)
-    J, r = tf.constant(rng.normal(size=(5, 3)), dtype), tf.constant(rng.normal(size=5), dtype)
+    J, r = tf.constant(rng.normal(size=(3, 5)), dtype), tf.constant(rng.normal(size=5), dtype)
     gram, gradient = host.add_rows(gram, gradient, J, r)
     scaling = host.clip(host.diagonal(gram), 1e-6, 1e32)
     moved, _ = host.damped_step(gram, gradient, 0.1, scaling, tf.zeros(3, dtype))
@@ -165,7 +165,7 @@ def test_everything_has_the_algebras_type(dtype, rng):
 
 
 def test_rows_overflow_without_a_warning():
-    J, r = tf.constant([[1e200, 1.0]], tf.float64), tf.constant([1e200], tf.float64)
+    J, r = tf.constant([[1e200], [1.0]], tf.float64), tf.constant([1e200], tf.float64)
     gram, gradient = algebra.add_rows(*algebra.zeros(2), J, r)
     assert np.isinf(gram[0, 0])
     assert algebra.largest(gradient) == np.inf
@@ -181,7 +181,7 @@ def test_adopt_and_symmetrized(rng):
 
 
 def test_a_jacobian_is_not_copied(monkeypatch):
-    J = tf.ones((4, 3), tf.float64)
+    J = tf.ones((3, 4), tf.float64)
     seen = []
     monkeypatch.setattr("lmrun.linalg.host.add_gram", lambda gram, rows: seen.append(rows) or gram)
     algebra.add_rows(*algebra.zeros(3), J, tf.ones(4, tf.float64))

@@ -19,8 +19,8 @@ def make_problem() -> Callable[..., Any]:
 
     def make(network: Any, inputs: Any, targets: Any, *, loss: Any = None, algebra: Any = None) -> Problem:
         kernels = Kernels(network, loss or MeanSquaredError())
-        kernels.value = kernels._value
-        kernels.value_and_gradient = kernels._value_and_gradient
+        kernels.value = kernels.plain_value
+        kernels.value_and_gradient = kernels.plain_value_and_gradient
         kernels.residual_and_jacobian = kernels._residual_and_jacobian
         split = Split(np.asarray(inputs, float), np.asarray(targets, float))
         batch = make_batch(split, None, split.rows, "float64")

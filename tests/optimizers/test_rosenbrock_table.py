@@ -26,12 +26,15 @@ def by_hand(name, steps):
         gradient = 2 / 9 * J.T @ r
         mean, square = 0.9 * mean + 0.1 * gradient, 0.999 * square + 0.001 * gradient**2
         rate = 15 * np.sqrt(1 - 0.999 ** (step + 1)) / (1 - 0.9 ** (step + 1))
-        params = params - {
-            "sgd": lambda: 0.0005 * gradient,
-            "adam": lambda: rate * mean / (np.sqrt(square) + 1e-8),
-            "newton": lambda: np.linalg.solve(J.T @ J + np.diag([2 * r.sum(), 0]), J.T @ r),
-            "gauss-newton": lambda: np.linalg.solve(J.T @ J, J.T @ r),
-        }[name]()
+        match name:
+            case "sgd":
+                params = params - 0.0005 * gradient
+            case "adam":
+                params = params - rate * mean / (np.sqrt(square) + 1e-8)
+            case "newton":
+                params = params - np.linalg.solve(J.T @ J + np.diag([2 * r.sum(), 0]), J.T @ r)
+            case "gauss-newton":
+                params = params - np.linalg.solve(J.T @ J, J.T @ r)
     return losses
 
 

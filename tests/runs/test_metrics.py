@@ -16,7 +16,7 @@ from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import COLUMNS, MetricsWriter, read_metrics
 
 HEADER = (
-    "step,epoch,seconds,loss,validation_loss,accuracy,validation_accuracy,damping,gain_ratio,step_norm,"
+    "step,epoch,seconds,loss,validation_loss,validation_accuracy,damping,gain_ratio,step_norm,"
     "gradient_norm,accepted,attempts,invalid_attempts\n"
 )
 WHOLE = ("step", "epoch", "attempts", "invalid_attempts")

@@ -325,10 +325,10 @@ def test_plain_shows_epochs_of_mini_batches_and_accuracy() -> None:
     stream = io.StringIO()
     progress = PlainProgress(10.0, stream, Clock())
     progress.start("title", Limits(max_epochs=5))
-    progress.update([{"step": 1200, "epoch": 2, "seconds": 3.0, "loss": 0.1, "accuracy": 0.9812}])
+    progress.update([{"step": 1200, "epoch": 2, "seconds": 3.0, "loss": 0.1, "validation_accuracy": 0.9812}])
     progress.finish("")
     assert stream.getvalue().splitlines()[1] == (
-        "step 1,200, epoch 2 of 5, loss 0.1000, best 0.1000, accuracy 98.12%, 0:03"
+        "step 1,200, epoch 2 of 5, loss 0.1000, best 0.1000, validation accuracy 98.12%, 0:03"
     )
 
 

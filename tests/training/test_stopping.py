@@ -11,9 +11,7 @@ from lmrun.optimizers.base import StepInfo
 from lmrun.status import MESSAGES, Status, exit_code
 from lmrun.training import stopping
 
-HERE = stopping.Progress(
-    step=5, epochs=5, seconds=1.0, loss=1.0, initial_loss=2.0, since_best=0, full_batch=True
-)
+HERE = stopping.Standing(step=5, epochs=5, seconds=1.0, ceiling=2e6, since_best=0, full_batch=True)
 
 
 def info(**changes):

@@ -1,0 +1,155 @@
+"""Losses along the way: rows, the mean over an epoch, the best parameters, validation."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmrun.datasets.base import Split
+from lmrun.optimizers.base import StepInfo
+from lmrun.status import Status
+from lmrun.training.drivers import Driver
+from lmrun.training.evaluate import Evaluator
+from lmrun.training.recorder import Row, details, step_rows
+from lmrun.training.schedule import Schedule
+from lmrun.training.state import LoopState
+
+Tensor = Any
+
+
+@dataclass(frozen=True)
+class FinalLosses:
+    """The loss over all training rows at the last and at the best parameters."""
+
+    last: float
+    best: float
+
+
+class Tracker:
+    """Keep the records of a run's state.
+
+    On the full batch, best means the lowest loss. In mini-batches it means the lowest mean over an epoch, which
+    costs nothing; the losses over all rows settle it at the end. Where there are validation rows, theirs decide.
+
+    Args:
+        state: The state that the loop advances; its records are written here.
+        schedule: The order of rows.
+        driver: Knows the full loss.
+        train: The training rows.
+        validator: Evaluates the validation rows, where there are any.
+    """
+
+    def __init__(
+        self, state: LoopState, schedule: Schedule, driver: Driver, train: Split, validator: Evaluator | None
+    ) -> None:
+        self.state = state
+        self.schedule = schedule
+        self.driver = driver
+        self.train = train
+        self.validator = validator
+        self.row_per_step = schedule.full_batch or driver.most_steps == 1
+        self._weights: tuple[int, NDArray[np.float64]] | None = None
+
+    def forgive(self, info: StepInfo) -> StepInfo:
+        """Let a mini-batch that offers no progress pass, as long as another of the last epoch did."""
+        state = self.state
+        if self.schedule.full_batch or info.status is not Status.NO_PROGRESS:
+            state.idle_batches = 0
+            return info
+        state.idle_batches += 1
+        return info if state.idle_batches >= self.schedule.batches else replace(info, status=None)
+
+    def rows(self, info: StepInfo, first: int, made: int, seconds: tuple[float, float]) -> list[Row]:
+        """Return the rows of one call that made `made` steps after `first`, and note its losses."""
+        state, schedule = self.state, self.schedule
+        losses = info.losses
+        if not schedule.full_batch and info.loss_before is not None:
+            # Before the step, as first-order optimizers see it: after it, the batch flatters the model.
+            losses = np.array([info.loss_before])
+        if not made and self.row_per_step:
+            failed: Row = {"step": first + 1, "epoch": self._epoch_of(first + 1), "seconds": seconds[1]}
+            return [{**failed, "loss": float(losses[-1]), **details(info)}]
+        if schedule.full_batch:
+            state.loss = float(losses[-1])
+            return step_rows(losses, first + 1, self._epoch_of, seconds, info)
+        weights = self._batch_weights(schedule.epoch(first))[schedule.batch(first) :][:made]
+        state.epoch_sum += float(losses[:made] @ weights)
+        state.epoch_weight += float(np.sum(weights))
+        rows = step_rows(losses, first + 1, self._epoch_of, seconds, info) if self.row_per_step else []
+        if schedule.batch(state.step) == 0:
+            if not self.row_per_step:
+                rows = self.unfinished_epoch(seconds[1])
+            state.loss = self._epoch_mean()
+            state.epoch_sum, state.epoch_weight = 0.0, 0.0
+        return rows
+
+    def unfinished_epoch(self, seconds: float) -> list[Row]:
+        """Return the row of an epoch of mini-batches as far as it went, where steps have no rows."""
+        if self.row_per_step or not self.state.epoch_weight:
+            return []
+        step = self.state.step
+        epoch = self._epoch_of(step)
+        return [{"step": step, "epoch": epoch, "seconds": seconds, "loss": self._epoch_mean()}]
+
+    def keep_best(self) -> None:
+        """Remember the parameters if their training loss is the lowest so far."""
+        state = self.state
+        known = self.driver.best(state.params, state.optimizer, state.step)
+        if known is not None:
+            lowest, params, step = known.loss, known.params, known.step
+        elif self.schedule.batch(state.step) == 0:
+            lowest, params, step = state.loss, state.params, state.step
+        else:
+            return
+        if self.validator is None and lowest < state.best_loss:
+            state.best_loss, state.best_params, state.best_step = lowest, params, step
+
+    def validate_start(self, row: Row) -> None:
+        """Look at the validation rows before the first step."""
+        if self.validator is not None:
+            loss = self.validator.loss(self.state.params)
+            self.state.validation_loss = self.state.best_loss = row["validation_loss"] = loss
+
+    def validate(self, rows: list[Row], interval: int) -> None:
+        """Look at the validation rows at the end of every `interval` epochs."""
+        state, schedule = self.state, self.schedule
+        due = schedule.batch(state.step) == 0 and schedule.epoch(state.step) % interval == 0
+        if self.validator is None or not rows or not due:
+            return
+        state.validation_loss = rows[-1]["validation_loss"] = self.validator.loss(state.params)
+        accuracy = self.validator.accuracy(state.params)
+        if accuracy is not None:
+            rows[-1]["validation_accuracy"] = accuracy
+        if state.validation_loss < state.best_loss:
+            state.best_loss, state.best_params = state.validation_loss, state.params
+            state.best_step, state.since_best = state.step, 0
+        else:
+            state.since_best += 1
+
+    def settle_best(self, initial: Tensor) -> FinalLosses:
+        """Compare the candidates for the best over all training rows, where nothing validates."""
+        state = self.state
+        last, best = self.driver.loss(state.params), self.driver.loss(state.best_params)
+        if self.validator is None:
+            if last < best:
+                best, state.best_params, state.best_step = last, state.params, state.step
+            if not best <= state.initial_loss:
+                best, state.best_params, state.best_step = state.initial_loss, initial, 0
+        return FinalLosses(last, best)
+
+    def _epoch_mean(self) -> float:
+        weight = self.state.epoch_weight
+        return self.state.epoch_sum / weight if weight else 0.0
+
+    def _epoch_of(self, step: int) -> int:
+        """The epoch, counted from 1, that a step belongs to."""
+        return -(-step // self.schedule.batches)
+
+    def _batch_weights(self, epoch: int) -> NDArray[np.float64]:
+        """The sum of the sample weights of every batch of an epoch."""
+        if self._weights is None or self._weights[0] != epoch:
+            self._weights = (epoch, self.schedule.weights(epoch, self.train.weights))
+        return self._weights[1]
