@@ -60,8 +60,8 @@ FAILED = 4
 DIVERGED = 1e6
 """A loss beyond this multiple of its start, or of the loss of all-zero outputs, is on no way back.
 
-Adam's first step on the Rosenbrock curve raises the loss tenfold and recovers; gradient descent with too long a rate
-passes 1e6 in some steps and overflows."""
+Adam's first step on the Rosenbrock curve raises the loss tenfold and recovers; gradient descent with too long
+a rate passes 1e6 in some steps and overflows."""
 FAILURES = frozenset({Status.SINGULAR, Status.NON_FINITE, Status.DIVERGED})
 
 

@@ -18,10 +18,11 @@ def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     found = [
         ("loss", f"{_number(summary['initial_loss'])} → {_number(summary['loss'])}"),
     ]
-    if summary["best_step"] != summary["steps"]:
+    if summary["best_validation_loss"] is not None:
+        best = f"{_number(summary['best_validation_loss'])} at step {summary['best_step']:,}"
+        found.append(("best validation", f"{best}, whose weights are kept"))
+    elif summary["best_step"] != summary["steps"]:
         found.append(("best loss", f"{_number(summary['best_loss'])} at step {summary['best_step']:,}"))
-    if summary["validation_loss"] is not None:
-        found.append(("validation", _number(summary["validation_loss"])))
     for name, value in (summary["test"] or {}).items():
         found.append((f"test {name}", _number(value)))
     found.append(("steps", f"{summary['steps']:,} in {summary['seconds']:.2f} s"))

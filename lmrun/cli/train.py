@@ -86,11 +86,11 @@ def _resume(name: str, runs_dir: Path, quiet: bool) -> dict[str, Any]:
     from lmrun.quiet import load_tensorflow
     from lmrun.runs.find import find_run
 
+    run = find_run(name, runs_dir)
     load_tensorflow()
     from lmrun.training.progress import make_progress
     from lmrun.training.session import execute, reopen
 
-    run = find_run(name, runs_dir)
     experiment = reopen(run)
     return execute(experiment, run, make_progress(quiet, experiment.config.training.log_seconds))
 
@@ -104,8 +104,9 @@ def _dry_run(loaded: LoadedConfig, as_json: bool) -> None:
     from lmrun.build import build
     from lmrun.config.dump import to_yaml
     from lmrun.training.loop import schedule_of
-    from lmrun.training.memory import human, plan
+    from lmrun.training.memory import human, plan, refuse_impossible
 
+    refuse_impossible(loaded.config)
     experiment = build(loaded.config)
     sizes = plan(experiment, schedule_of(experiment))
     if as_json:

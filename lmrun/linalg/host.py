@@ -19,8 +19,8 @@ from lmrun.linalg.algebra import INVALID, StepScalars
 WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 """Threads that work through the chunks on a CPU: one per core, each with a single BLAS thread.
 
-Threads of BLAS's own would spin while TensorFlow computes and starve it, and stall when another process takes a
-core: on 2 busy cores a step of the 6-D Rosenbrock problem took 370 ms with them and 54 ms without."""
+Threads of BLAS's own would spin while TensorFlow computes and starve it, and stall when another process takes
+a core: on 2 busy cores a step of the 6-D Rosenbrock problem took 370 ms with them and 54 ms without."""
 
 Array = NDArray[np.floating]
 

@@ -23,7 +23,8 @@ class StepInfo:
 
     Attributes:
         losses: The loss of each step of the call, [steps]: after the step on the full batch and for
-            second-order optimizers, which make one step per call; before it for first-order ones in mini-batches.
+            second-order optimizers, which make one step per call; before it for first-order ones in
+            mini-batches.
         loss_before: The loss on the same rows before the step, where the optimizer looks at it.
         damping: The damping of the last trial.
         gain_ratio: Actual over predicted reduction of the cost.

@@ -9,6 +9,7 @@ import keras
 import tensorflow as tf
 
 from lmrun.config.optimizers import KerasOptimizerConfig
+from lmrun.errors import ConfigError
 from lmrun.models.network import Network
 
 Tensor = Any
@@ -53,7 +54,11 @@ class KerasRule:
 
     def __init__(self, config: KerasOptimizerConfig, network: Network) -> None:
         self.network = network
-        self.optimizer = CLASSES[config.name](learning_rate=config.learning_rate, **config.arguments)
+        try:
+            self.optimizer = CLASSES[config.name](learning_rate=config.learning_rate, **config.arguments)
+        except (TypeError, ValueError) as error:
+            reason = " ".join(str(error).split())
+            raise ConfigError([f"optimizer: {config.name} refuses its arguments: {reason}"]) from error
         self.weights = [
             keras.Variable(tf.convert_to_tensor(variable), dtype=variable.dtype, name=variable.name)
             for variable in network.model.trainable_variables

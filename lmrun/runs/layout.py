@@ -54,6 +54,11 @@ class RunDirectory:
         return self.path / "summary.json"
 
     @property
+    def lock(self) -> Path:
+        """Held by the process that trains the run."""
+        return self.path / ".lock"
+
+    @property
     def weights(self) -> Path:
         """The folder of the weights."""
         return self.path / "weights"

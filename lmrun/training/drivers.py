@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from typing import Any, NamedTuple, Protocol
 
@@ -127,6 +128,8 @@ class SecondOrderDriver:
     def unpack(self, arrays: Arrays) -> State:
         """A number that is missing has not been set yet."""
         fresh = dict.fromkeys(self.init(None))
+        if not fresh.keys() >= arrays.keys():
+            raise KeyError(*arrays)
         return {**fresh, **{name: float(value) for name, value in arrays.items()}}
 
 
@@ -142,7 +145,8 @@ class FirstOrderDriver:
         split = experiment.dataset.train
         weights = split.weights if split.weights is not None else np.ones(split.rows, split.inputs.dtype)
         self.rows = Rows(*(tf.constant(array) for array in (split.inputs, split.targets, weights)))
-        self.target = experiment.config.training.target_loss or 0.0
+        target = experiment.config.training.target_loss
+        self.target = -math.inf if target is None else target
         self._order: tuple[int, Tensor, Tensor] | None = None
         self._full: Problem | None = None
 
@@ -198,6 +202,8 @@ class FirstOrderDriver:
             if name.startswith("slots.")
         }
         plain = {name: tf.constant(value) for name, value in arrays.items() if not name.startswith("slots.")}
+        if self.schedule.full_batch and "gradient" not in plain:
+            raise KeyError("gradient")
         return {**plain, "slots": slots}
 
 

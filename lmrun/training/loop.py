@@ -11,7 +11,7 @@ import tensorflow as tf
 from lmrun.build import Experiment, as_params
 from lmrun.runs.checkpoints import read_checkpoint
 from lmrun.runs.layout import RunDirectory
-from lmrun.status import DIVERGED, MESSAGES, NO_IMPROVEMENT, START_NOT_FINITE, Status
+from lmrun.status import DIVERGED, FAILURES, MESSAGES, NO_IMPROVEMENT, START_NOT_FINITE, Status
 from lmrun.training import stopping
 from lmrun.training.drivers import Driver, make_driver
 from lmrun.training.evaluate import Evaluator
@@ -100,7 +100,7 @@ class Loop:
             self.offset = 0.0
             self.state = fresh(experiment, self.driver)
         else:
-            self.state = unpack(checkpoint, self.driver)
+            self.state = unpack(checkpoint, self.driver, experiment.network.size)
             self.offset = self.state.seconds
         self.tracker = Tracker(self.state, self.schedule, self.driver, experiment.dataset.train, validator)
         if checkpoint is None:
@@ -121,9 +121,7 @@ class Loop:
                 self.recorder.checkpoint(state, self._seconds())
         seconds = self._seconds()
         if state.status is None:
-            if status is not Status.INTERRUPTED:
-                self.recorder.write(self.tracker.unfinished_epoch(seconds))
-                state.status = status
+            state.status = None if status is Status.INTERRUPTED else status
             self.recorder.checkpoint(state, seconds, now=True)
         return self._outcome(status, seconds)
 
@@ -152,15 +150,21 @@ class Loop:
         rows = tracker.rows(info, first, made, (begin, end))
         if made:
             tracker.keep_best()
-            tracker.validate(rows, self.training.validation_interval or 1)
-        self.recorder.write(rows)
+        if made and tracker.due(self.training.validation_interval or 1):
+            tracker.validate(rows)
         standing = self._standing()
-        return (
+        status = (
             self._target()
             or stopping.converged(self.training, standing, info)
             or stopping.failed(standing, info)
             or stopping.spent(self.training, standing)
         )
+        if status is not None:
+            rows = rows or tracker.unfinished_epoch(end)
+        if status is not None and status not in FAILURES:
+            tracker.validate(rows)
+        self.recorder.write(rows)
+        return status
 
     def _count(self) -> int:
         """Steps of the next call: none beyond a limit or the next validation."""

@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 import psutil
 
 from lmrun.build import Experiment
+from lmrun.config.datasets import DatasetConfig
+from lmrun.config.optimizers import SECOND_ORDER
+from lmrun.config.schema import Config
 from lmrun.curvature.batch import chunk_rows
 from lmrun.errors import MemoryRefusedError
 from lmrun.optimizers.first_order import FirstOrder
@@ -75,6 +79,47 @@ def plan(experiment: Experiment, schedule: Schedule) -> Plan:
         needed=needed,
         available=int(psutil.virtual_memory().available),
     )
+
+
+def network_parameters(config: Config) -> int:
+    """Return the number of parameters of a fully connected network, 0 for models that cannot be large."""
+    if config.model.name != "mlp":
+        return 0
+    widths = (input_width(config.dataset), *config.model.hidden, 1)
+    return sum((before + config.model.bias) * after for before, after in pairwise(widths))
+
+
+def input_width(dataset: DatasetConfig) -> int:
+    """Return the number of inputs that a config promises."""
+    match dataset.name:
+        case "rosenbrock":
+            return dataset.dimension
+        case "mnist":
+            return 28 * 28
+        case "table":
+            return len(dataset.inputs)
+    return 2
+
+
+def refuse_impossible(config: Config) -> None:
+    """Raise for sizes that could not even be built, before anything is made.
+
+    Raises:
+        MemoryRefusedError: The data or the parameters alone are larger than the free memory.
+    """
+    size = np.dtype(config.precision).itemsize
+    count = network_parameters(config)
+    # Made in float64, whatever the precision, as inputs and targets.
+    points = 0 if config.dataset.name == "table" else config.dataset.points or 0
+    data = points * (input_width(config.dataset) + 1) * 8 if config.dataset.name != "mnist" else 0
+    matrix = GRAM_COPIES * count * count * size if config.optimizer.name in SECOND_ORDER else 0
+    needed, available = 2 * data + 4 * count * size + matrix, int(psutil.virtual_memory().available)
+    if needed > available:
+        raise MemoryRefusedError(
+            f"The run needs at least {human(needed)} of memory ({points:,} generated points, {count:,} "
+            f"parameters), but {human(available)} are free. Use fewer points or parameters, or "
+            "optimizer=adam, which needs no matrix."
+        )
 
 
 def human(size: float) -> str:

@@ -18,12 +18,13 @@ from lmrun.models.export import in_user_units
 from lmrun.runs.create import create_run
 from lmrun.runs.files import read_json, remove_leftovers, replacing
 from lmrun.runs.layout import RunDirectory
+from lmrun.runs.lock import alone
 from lmrun.runs.manifest import build_manifest, finish_manifest
 from lmrun.runs.summary import read_summary, write_summary
 from lmrun.status import Status
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.loop import Outcome, schedule_of, train
-from lmrun.training.memory import plan, refuse_if_too_large
+from lmrun.training.memory import plan, refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import Limits, Progress
 
 
@@ -36,6 +37,7 @@ def prepare(
         LmrunError: Any of its kinds, see `build` and `create_run`.
     """
     config = loaded.config
+    refuse_impossible(config)
     experiment = build(config)
     refuse_if_too_large(plan(experiment, schedule_of(experiment)))
     run = create_run(
@@ -66,12 +68,11 @@ def reopen(run: RunDirectory) -> Experiment:
         LmrunError: Any of its kinds, see `build`.
     """
     summary = read_summary(run)
-    if summary is not None and summary["status"] != Status.INTERRUPTED:
+    if summary is not None and summary.get("status") != Status.INTERRUPTED:
         raise RunDirectoryError(
-            f"The run {run.name} has ended ({summary['status']}); there is nothing to resume. To train "
+            f"The run {run.name} has ended ({summary.get('status')}); there is nothing to resume. To train "
             f"further, start again with higher limits: lmrun train {run.config} training.max_steps=..."
         )
-    remove_leftovers(run.path)
     experiment = build(load_config(str(run.config)).config)
     if read_json(run.manifest).get("data_checksum") != experiment.dataset.checksum:
         raise RunDirectoryError(
@@ -83,7 +84,17 @@ def reopen(run: RunDirectory) -> Experiment:
 
 
 def execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> dict[str, Any]:
-    """Train, write weights, model and summary, and return the summary."""
+    """Train, write weights, model and summary, and return the summary.
+
+    Raises:
+        RunDirectoryError: Another process is training this run.
+    """
+    with alone(run):
+        remove_leftovers(run.path)
+        return _execute(experiment, run, progress)
+
+
+def _execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> dict[str, Any]:
     progress.start(title(experiment.config), limits(experiment.config))
     _log(run, f"training {title(experiment.config)} on {experiment.device}")
     try:

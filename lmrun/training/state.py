@@ -11,6 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lmrun.errors import RunDirectoryError
 from lmrun.optimizers.base import State
 from lmrun.runs.checkpoints import Checkpoint
 from lmrun.training.drivers import Driver
@@ -75,6 +76,10 @@ NUMBERS = (
     "status",
 )
 PREFIX = "optimizer."
+MISFIT = (
+    "The checkpoint does not fit the run's config.yaml, which was changed after the run began. Put the old "
+    "config back, or start again: lmrun train CONFIG."
+)
 
 
 def pack(state: LoopState, driver: Driver) -> tuple[dict[str, NDArray[Any]], Mapping[str, Any]]:
@@ -84,15 +89,24 @@ def pack(state: LoopState, driver: Driver) -> tuple[dict[str, NDArray[Any]], Map
     return arrays, {name: getattr(state, name) for name in NUMBERS}
 
 
-def unpack(checkpoint: Checkpoint, driver: Driver) -> LoopState:
-    """Turn a checkpoint back into the state, bit for bit."""
+def unpack(checkpoint: Checkpoint, driver: Driver, parameters: int) -> LoopState:
+    """Turn a checkpoint back into the state, bit for bit.
+
+    Raises:
+        RunDirectoryError: The checkpoint is not one of this model and optimizer.
+    """
     arrays = checkpoint.arrays
+    if arrays["params"].shape != (parameters,):
+        raise RunDirectoryError(MISFIT)
     optimizer = {
         name.removeprefix(PREFIX): value for name, value in arrays.items() if name.startswith(PREFIX)
     }
-    return LoopState(
-        params=tf.constant(arrays["params"]),
-        best_params=tf.constant(arrays["best_params"]),
-        optimizer=driver.unpack(optimizer),
-        **checkpoint.metadata,
-    )
+    try:
+        return LoopState(
+            params=tf.constant(arrays["params"]),
+            best_params=tf.constant(arrays["best_params"]),
+            optimizer=driver.unpack(optimizer),
+            **checkpoint.metadata,
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunDirectoryError(MISFIT) from error

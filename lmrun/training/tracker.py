@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -31,8 +32,9 @@ class FinalLosses:
 class Tracker:
     """Keep the records of a run's state.
 
-    On the full batch, best means the lowest loss. In mini-batches it means the lowest mean over an epoch, which
-    costs nothing; the losses over all rows settle it at the end. Where there are validation rows, theirs decide.
+    On the full batch, best means the lowest loss. In mini-batches it means the lowest mean over an epoch,
+    which costs nothing; the losses over all rows settle it at the end. Where there are validation rows, they
+    decide.
 
     Args:
         state: The state that the loop advances; its records are written here.
@@ -113,17 +115,22 @@ class Tracker:
             loss = self.validator.loss(self.state.params)
             self.state.validation_loss = self.state.best_loss = row["validation_loss"] = loss
 
-    def validate(self, rows: list[Row], interval: int) -> None:
-        """Look at the validation rows at the end of every `interval` epochs."""
-        state, schedule = self.state, self.schedule
-        due = schedule.batch(state.step) == 0 and schedule.epoch(state.step) % interval == 0
-        if self.validator is None or not rows or not due:
+    def due(self, interval: int) -> bool:
+        """Whether an epoch has just ended that is a multiple of `interval`."""
+        step, schedule = self.state.step, self.schedule
+        return schedule.batch(step) == 0 and schedule.epoch(step) % interval == 0
+
+    def validate(self, rows: list[Row]) -> None:
+        """Look at the validation rows once for the latest row."""
+        state = self.state
+        if self.validator is None or not rows or "validation_loss" in rows[-1]:
             return
         state.validation_loss = rows[-1]["validation_loss"] = self.validator.loss(state.params)
         accuracy = self.validator.accuracy(state.params)
         if accuracy is not None:
             rows[-1]["validation_accuracy"] = accuracy
-        if state.validation_loss < state.best_loss:
+        # A start that cannot be validated (NaN) is no best; a NaN later is none either.
+        if math.isfinite(state.validation_loss) and not state.best_loss <= state.validation_loss:
             state.best_loss, state.best_params = state.validation_loss, state.params
             state.best_step, state.since_best = state.step, 0
         else:

@@ -5,8 +5,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmrun.curvature.batch import CHUNK_BYTES, chunk_rows, make_batch
+from lmrun.curvature.batch import CHUNK_BYTES, FEWEST_ROWS, chunk_rows, make_batch
 from lmrun.datasets.base import Split
+from lmrun.linalg.host import WORKERS
 
 ROWS = 7
 SPLIT = Split(np.arange(14.0).reshape(ROWS, 2), np.arange(ROWS, dtype=np.int64), np.linspace(1, 2, ROWS))
@@ -24,6 +25,13 @@ def test_chunks_are_no_smaller_than_they_must_be():
     assert chunk_rows(20, CHUNK_BYTES // 20) == 20
     assert chunk_rows(21, CHUNK_BYTES // 20) == 11
     assert chunk_rows(3, 10 * CHUNK_BYTES) == 1
+
+
+def test_every_worker_has_the_same_number_of_chunks():
+    rows = FEWEST_ROWS * WORKERS
+    for samples in (rows, rows + 1, 7 * rows):
+        assert -(-samples // chunk_rows(samples, CHUNK_BYTES // rows)) % WORKERS == 0
+    assert chunk_rows(rows - 1, 8) == rows - 1
 
 
 @pytest.mark.parametrize(("chunk", "chunks", "filling"), [(7, 1, 0), (4, 2, 1), (3, 3, 2), (1, 7, 0)])

@@ -63,7 +63,7 @@ def test_the_loss_is_the_weighted_mean(case, chunk):
 def test_the_linearization_is_that_of_all_rows(case, chunk):
     model = problem(case, chunk).linearize(case.params)
     residual, jacobian = (
-        part.numpy() for part in linearize(case.network, case.loss, case.params, *case.rows)
+        part.numpy().T for part in linearize(case.network, case.loss, case.params, *case.rows)
     )
     np.testing.assert_allclose(np.tril(model.matrix), np.tril(jacobian.T @ jacobian), rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(model.gradient, jacobian.T @ residual, rtol=1e-12, atol=1e-14)
@@ -152,3 +152,27 @@ def test_a_step_that_is_not_valid_has_no_loss():
     assert not Trial(None, 1.0, INVALID).valid
     assert not Trial(None, float("inf"), StepScalars(True, 1.0, 1.0, 1.0)).valid
     assert Trial(None, 1.0, StepScalars(True, 1.0, 1.0, 1.0)).valid
+
+
+def test_threads_do_not_change_the_bits(case):
+    chunked = problem(case, 1)
+    first = chunked.linearize(case.params)
+    loss = chunked._loss(case.params)
+    for _ in range(5):
+        again = chunked.linearize(case.params)
+        np.testing.assert_array_equal(again.matrix, first.matrix)
+        np.testing.assert_array_equal(again.gradient, first.gradient)
+        assert chunked._loss(case.params) == loss
+
+
+def test_the_loss_of_zero_outputs(case):
+    zeros, (_, targets, weights) = tf.zeros((ROWS, 2), tf.float64), case.rows
+    expected = np.average(case.loss.values(zeros, targets).numpy(), weights=weights.numpy())
+    for chunk in (WHOLE, CHUNKED):
+        assert problem(case, chunk).zero_loss() == pytest.approx(expected, rel=1e-14)
+
+
+def test_rows_without_weight_have_nothing_to_lose(case):
+    empty = problem(case, WHOLE, replace(case.split, weights=np.zeros(ROWS)))
+    assert empty.loss(case.params) == 0
+    assert empty.linearize(case.params).gradient_norm == 0

@@ -1,6 +1,7 @@
 """The loop and what a run leaves behind."""
 
 import json
+import math
 
 import keras
 import numpy as np
@@ -9,9 +10,11 @@ import pytest
 
 from lmrun.build import build
 from lmrun.config.load import load_config
-from lmrun.errors import DataError, MemoryRefusedError, RunDirectoryError
+from lmrun.errors import ConfigError, DataError, MemoryRefusedError, RunDirectoryError
+from lmrun.runs.lock import alone
 from lmrun.runs.metrics import read_metrics
-from lmrun.training import memory
+from lmrun.training import memory, session
+from lmrun.training.progress import make_progress
 from lmrun.training.session import prepare
 
 TINY = ("dataset.points=60", "model.hidden=[3]")
@@ -101,7 +104,7 @@ def test_first_order_validation_happens_at_the_interval(runs):
         "training={max_steps: 25, validation_interval: 10}",
     )
     rows = read_metrics(run)
-    assert list(rows["step"][rows["validation_loss"].notna()]) == [0, 10, 20]
+    assert list(rows["step"][rows["validation_loss"].notna()]) == [0, 10, 20, 25], "and at the end"
 
 
 def test_steps_keep_to_max_seconds(runs):
@@ -192,3 +195,139 @@ def test_a_finished_run_is_not_resumed(runs):
     _, run = runs.train("rosenbrock-curve", "optimizer=gauss-newton")
     with pytest.raises(RunDirectoryError, match="nothing to resume"):
         runs.resume(run)
+
+
+def curve_config(tmp_path, data, expression, parameters, extra=""):
+    (tmp_path / "curve.csv").write_text(data)
+    path = tmp_path / "curve.yaml"
+    path.write_text(
+        f"dataset: {{name: table, path: curve.csv, inputs: [x], targets: [y]{extra}}}\n"
+        f"model: {{name: formula, expression: {expression}, parameters: {parameters}}}\n"
+    )
+    return str(path)
+
+
+SATURATION = "x,y\n" + "".join(f"{x},{3 * (1 - math.exp(-0.7 * x))!r}\n" for x in range(6))
+
+
+@pytest.mark.parametrize("optimizer", ["lm", "adam"])
+def test_the_best_of_mini_batches_is_never_worse_than_the_start_or_the_end(runs, optimizer):
+    summary, run = runs.train(
+        "sinc", *TINY, f"optimizer={{name: {optimizer}}}", "training={batch_size: 25, max_epochs: 6}"
+    )
+    assert summary["best_loss"] <= min(summary["initial_loss"], summary["loss"])
+    assert summary["improved"] is (summary["best_loss"] < summary["initial_loss"])
+    losses = read_metrics(run)["loss"]
+    assert losses.iloc[1] > 0.5 * summary["initial_loss"], "the loss before the first step, not after it"
+
+
+def test_a_batch_without_information_does_not_end_the_run(runs, tmp_path):
+    # The row x = 0 alone has a zero Jacobian.
+    config = curve_config(tmp_path, SATURATION, "b1*(1 - exp(-b2*x))", "{b1: 2, b2: 0.5}")
+    summary, _ = runs.train(config, "training={batch_size: 1, max_epochs: 20, shuffle: false}")
+    assert summary["status"] == "max_epochs"
+    assert summary["loss"] < 1e-6
+
+
+@pytest.mark.parametrize("optimizer", ["lm", "adam"])
+def test_batches_of_weight_zero_change_nothing(runs, tmp_path, optimizer):
+    rows = SATURATION.splitlines()
+    data = "\n".join([rows[0] + ",w", *(f"{row},{int(k > 3)}" for k, row in enumerate(rows[1:]))])
+    config = curve_config(tmp_path, data, "b1*(1 - exp(-b2*x))", "{b1: 2, b2: 0.5}", ", sample_weight: w")
+    summary, _ = runs.train(
+        config, f"optimizer={optimizer}", "training={batch_size: 2, max_epochs: 5, shuffle: false}"
+    )
+    assert summary["status"] == "max_epochs"
+    assert summary["loss"] < summary["initial_loss"]
+
+
+def test_a_start_at_the_solution_has_converged(runs):
+    overrides = ("model.parameters={a: 2.5, b: 2.5}", "training.target_loss=null")
+    summary, _ = runs.train("rosenbrock-curve", *overrides)
+    assert summary["status"] == "converged_gradient"
+
+
+def test_adam_may_leave_a_good_start(runs):
+    summary, _ = runs.train(
+        "rosenbrock-curve",
+        "model.parameters={a: 2.50001, b: 2.5}",
+        "optimizer={name: adam, learning_rate: 0.5}",
+        "training={max_steps: 20}",
+    )
+    assert summary["status"] == "max_steps"
+
+
+def test_a_first_order_run_that_only_rises_has_not_improved(runs):
+    summary, _ = runs.train(
+        "sinc", *TINY, "optimizer={name: sgd, learning_rate: 1000}", "training={max_steps: 500}"
+    )
+    assert summary["status"] in ("diverged", "non_finite")
+    assert (summary["improved"], summary["best_step"]) == (False, 0)
+    assert summary["best_loss"] == summary["initial_loss"]
+
+
+def test_the_best_step_of_first_order_is_that_of_the_lowest_row(runs):
+    summary, run = runs.train(
+        "sinc", *TINY, "optimizer={name: adam, learning_rate: 0.3}", "training={max_steps: 200}"
+    )
+    rows = read_metrics(run)
+    assert summary["best_step"] == rows["step"][int(rows["loss"].idxmin())]
+
+
+def test_the_end_is_validated_whatever_the_interval(runs):
+    summary, run = runs.train(
+        "sinc",
+        "dataset={name: sinc, points: 40, validation_points: 20}",
+        "optimizer={name: adam, learning_rate: 0.05}",
+        "training={max_steps: 99}",
+    )
+    rows = read_metrics(run)
+    assert summary["validation_loss"] == rows["validation_loss"].iloc[-1]
+    assert summary["best_step"] == 99
+
+
+def test_the_end_inside_an_epoch_has_its_row_and_its_validation(runs):
+    summary, run = runs.train(
+        "sinc",
+        "dataset={name: sinc, points: 40, validation_points: 20}",
+        "optimizer={name: adam}",
+        "training={batch_size: 8, max_steps: 7}",
+    )
+    rows = read_metrics(run)
+    assert list(rows["step"]) == [0, 5, 7]
+    assert rows["validation_loss"].iloc[-1] == summary["validation_loss"]
+
+
+def test_a_start_that_cannot_be_validated_is_no_best(runs, tmp_path):
+    data = "x,y,part\n" + "".join(f"{x},{math.sqrt(2 + x)!r},{'v' if x < 0 else 't'}\n" for x in range(-1, 8))
+    split = ", split: {by: column, column: part, validation: [v]}"
+    config = curve_config(tmp_path, data, "a*sqrt(b + x)", "{a: 1, b: 0.1}", split)
+    summary, _ = runs.train(config)
+    assert summary["best_validation_loss"] < 1e-10
+    assert summary["params"] == pytest.approx({"a": 1, "b": 2}, abs=1e-5)
+
+
+@pytest.mark.parametrize(
+    "overrides",
+    [
+        ("model.hidden=[9999999999]",),
+        ("model.hidden=[20000, 20000]",),
+        ("dataset.points=99999999999",),
+        ("dataset={name: rosenbrock, dimension: 1000000, points: 1000000}",),
+    ],
+)
+def test_sizes_that_cannot_be_built_are_refused_at_once(runs, overrides):
+    with pytest.raises(MemoryRefusedError, match="are free"):
+        prepare(load_config("sinc", overrides), runs.folder, None, [])
+
+
+def test_one_process_at_a_time_trains_a_run(runs):
+    _, run = runs.train("rosenbrock-curve", "optimizer=newton")
+    experiment = session.build(load_config(str(run.config)).config)
+    with alone(run), pytest.raises(RunDirectoryError, match="another process"):
+        session.execute(experiment, run, make_progress(True, 10.0))
+
+
+def test_arguments_that_keras_refuses_are_a_config_error(runs):
+    with pytest.raises(ConfigError, match="ftrl refuses its arguments"):
+        runs.train("sinc", *TINY, "optimizer={name: ftrl, learning_rate_power: 5}")

@@ -1,6 +1,7 @@
 """A stopped run continues as if it had never stopped, bit for bit."""
 
 import json
+import math
 import random
 import signal
 import subprocess
@@ -11,11 +12,12 @@ import h5py
 import numpy as np
 import pytest
 
+from lmrun.errors import RunDirectoryError
 from lmrun.runs.checkpoints import read_checkpoint
 from lmrun.runs.find import list_runs
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import read_metrics
-from lmrun.training import loop
+from lmrun.training import loop, session
 
 SMALL = ("dataset.points=90", "model.hidden=[4]", "training.target_loss=null")
 CASES = {
@@ -85,6 +87,71 @@ def test_a_crash_between_any_two_calls_changes_nothing(runs, monkeypatch, case):
     assert read_checkpoint(stopped).step < read_checkpoint(whole).step
     runs.resume(stopped)
     assert_same(stopped, whole)
+
+
+def test_a_crash_after_the_last_step_changes_nothing(runs, monkeypatch):
+    overrides = ("optimizer=lm", "training.target_loss=null", "training.max_steps=60")
+    expected, whole = runs.train("rosenbrock-curve", *overrides)
+    assert expected["status"].startswith("converged")
+
+    def failing(*_):
+        raise PowerFailureError
+
+    monkeypatch.setattr(session, "summarize", failing)
+    with pytest.raises(PowerFailureError):
+        runs.train("rosenbrock-curve", *overrides)
+    monkeypatch.undo()
+    stopped = next(run for run in list_runs(runs.folder) if run.name != whole.name)
+    summary = runs.resume(stopped)
+    assert_same(stopped, whole)
+    for summaries in (summary, expected):
+        summaries.pop("run")
+        summaries.pop("seconds")
+    assert summary == expected
+
+
+def interrupted_table(runs, tmp_path, monkeypatch):
+    """A run on a table, interrupted after its second step."""
+    (tmp_path / "d.csv").write_text("x,y\n" + "".join(f"{x},{math.sin(x)!r}\n" for x in range(8)))
+    config = tmp_path / "d.yaml"
+    config.write_text(
+        "dataset: {name: table, path: d.csv, inputs: [x], targets: [y]}\nmodel: {name: mlp, hidden: [3]}\n"
+    )
+    advance = loop.Loop._advance
+
+    def interrupted(self):
+        status = advance(self)
+        self.interruption.requested = self.state.step == 2
+        return status
+
+    monkeypatch.setattr(loop.Loop, "_advance", interrupted)
+    _, run = runs.train(str(config), "training.max_steps=5")
+    monkeypatch.undo()
+    return run
+
+
+def test_changed_data_is_not_resumed(runs, tmp_path, monkeypatch):
+    run = interrupted_table(runs, tmp_path, monkeypatch)
+    data = tmp_path / "d.csv"
+    data.write_text(data.read_text().replace("0,0.0", "0,0.5"))
+    with pytest.raises(RunDirectoryError, match="data of the run"):
+        runs.resume(run)
+
+
+@pytest.mark.parametrize("change", [("[3]", "[4]"), ("name: lm", "name: adam")])
+def test_a_changed_config_is_not_resumed(runs, tmp_path, monkeypatch, change):
+    run = interrupted_table(runs, tmp_path, monkeypatch)
+    text = run.config.read_text()
+    assert change[0] in text
+    if change[1].endswith("adam"):
+        start = text.index("optimizer:")
+        end = text.index("training:")
+        text = text[:start] + "optimizer: {name: adam}\n" + text[end:]
+    else:
+        text = text.replace(*change)
+    run.config.write_text(text)
+    with pytest.raises(RunDirectoryError, match="does not fit"):
+        runs.resume(run)
 
 
 def test_ctrl_c_finishes_the_step_and_the_run_can_go_on(runs, monkeypatch):

@@ -13,7 +13,9 @@ def test_an_epoch_visits_every_row_once(rows, size, epoch, seed):
     schedule = Schedule(rows, size, shuffle=True, seed=seed)
     order = schedule.order(epoch)
     batches = [order[b * schedule.size : (b + 1) * schedule.size] for b in range(schedule.batches)]
-    assert [len(batch) for batch in batches] == [schedule.samples(b) for b in range(schedule.batches)]
+    assert [len(batch) for batch in batches] == list(schedule.weights(epoch, None))
+    sample_weights = np.arange(rows) % 3
+    assert [sample_weights[batch].sum() for batch in batches] == list(schedule.weights(epoch, sample_weights))
     assert sorted(np.concatenate(batches)) == list(range(rows))
 
 
