@@ -1,15 +1,13 @@
 """Fixtures that several rooms share: tiny models, and numbers made without any framework."""
 
-import os
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+import lmrun  # noqa: F401, I001 - first: it sets what NumPy and TensorFlow read from the environment
 import numpy as np
 import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
-
-os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=20)
 settings.load_profile("repeatable")
