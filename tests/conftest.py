@@ -3,7 +3,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-import lmrun  # noqa: F401, I001 - first: it sets what NumPy and TensorFlow read from the environment
+import lmrun  # noqa: F401 - first: it sets what NumPy and TensorFlow read from the environment
 import numpy as np
 import pytest
 from hypothesis import settings
