@@ -1,7 +1,7 @@
 """Datasets: from a `dataset` section of the config to arrays, their names and their normalization."""
 
 from lmrun.datasets.base import Affine, Dataset, Split
-from lmrun.datasets.columns import read_matrix
+from lmrun.datasets.matrix import read_matrix
 from lmrun.datasets.registry import LOADERS, load_dataset
 from lmrun.datasets.targets import TARGETS_OF_LOSS, TargetKind
 

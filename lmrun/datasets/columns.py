@@ -7,7 +7,6 @@ from dataclasses import dataclass, field
 from difflib import get_close_matches
 from typing import Any
 
-import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.errors import DataError
@@ -99,19 +98,3 @@ class Columns:
             more = f", … ({len(known)} in all)" if len(known) > LISTED else ""
             hint = f"It has: {', '.join(known[:LISTED])}{more}." if known else "It has none."
         raise DataError(f"{self.path}: there is no column '{name}'. {hint}")
-
-
-def read_matrix(path: str, names: Iterable[str]) -> NDArray[np.float64]:
-    """Read columns of a CSV, Parquet, NPZ or MAT file as numbers, such as the inputs of a prediction.
-
-    Returns:
-        [rows, columns], float64, in the user's units.
-
-    Raises:
-        DataError: The file cannot be read, or a cell is missing, infinite or not a number.
-    """
-    from lmrun.datasets.checks import numbers
-    from lmrun.datasets.table_files import read_columns
-
-    columns = read_columns(path)
-    return numbers(columns, columns.expand(names))
