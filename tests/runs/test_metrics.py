@@ -62,7 +62,7 @@ def test_the_bytes_of_a_file(run: RunDirectory) -> None:
             ]
         )
     assert run.metrics.read_text() == (
-        HEADER + "1,1,0.1,0.3333333333333333,,,,,,,,true,2,0\n" + "2,,,nan,,,,inf,,,,false,,\n"
+        HEADER + "1,1,0.1,0.3333333333333333,,,,,,,true,2,0\n" + "2,,,nan,,,inf,,,,false,,\n"
     )
 
 
@@ -91,7 +91,7 @@ def test_rows_are_with_the_system_at_once(run: RunDirectory) -> None:
     writer = MetricsWriter(run)
     assert run.metrics.read_text() == HEADER
     writer.write([{"step": 1}])
-    assert run.metrics.read_text() == HEADER + "1" + "," * 13 + "\n"
+    assert run.metrics.read_text() == HEADER + "1" + "," * 12 + "\n"
     writer.sync()
     writer.close()
     writer.close()
@@ -169,7 +169,7 @@ def test_reading_other_columns(run: RunDirectory) -> None:
 
 
 def test_a_damaged_line_in_the_middle(run: RunDirectory) -> None:
-    run.metrics.write_text(HEADER + "1,1,x" + "," * 11 + "\n" + "2" + "," * 13 + "\n")
+    run.metrics.write_text(HEADER + "1,1,x" + "," * 11 + "\n" + "2" + "," * 12 + "\n")
     with pytest.raises(RunDirectoryError, match="is damaged"):
         read_metrics(run)
 
