@@ -73,7 +73,7 @@ def mlp_lines(folder: Path) -> list[str]:
     return [
         f"- `lm`, 100 steps, seeds {10} to {10 + SEEDS - 1}: median {median(losses):.4g}, "
         f"quartiles {low:.2g} and {high:.2g}; published {MLP}",
-        f"- `gauss-newton`: {failed['status']} after {failed['steps']} steps",
+        f"- `gauss-newton`: {failed['status']} after {failed['steps']} step(s)",
         f"- `adam` at rate 0.01, {adam['steps']:,} steps, seed 10: {adam['loss']:.3g}",
     ]
 
