@@ -37,6 +37,7 @@ class Kernels:
             self._residual_and_jacobian, jit_compile=True, autograph=False
         )
         self.gradient_and_hessian = tf.function(self._gradient_and_hessian, jit_compile=fuse, autograph=False)
+        self.bend = tf.function(self._bend, jit_compile=fuse, autograph=False)
         self.outputs = tf.function(self.network.outputs, jit_compile=fuse, autograph=False)
 
     def plain_value(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
@@ -74,6 +75,30 @@ class Kernels:
             tf.eye(self.network.size, dtype=params.dtype),
         )
         return gradient, hessian
+
+    def _bend(
+        self, params: Tensor, direction: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
+    ) -> Tensor:
+        """J^T F F^T z_vv [n], z_vv being the second derivative of the outputs along `direction` [n].
+
+        Nested forward mode: about two evaluations of the model, and one backward pass.
+        """
+        with tf.autodiff.ForwardAccumulator(params, direction) as outer:
+            with tf.autodiff.ForwardAccumulator(params, direction) as inner:
+                outputs = self.network.outputs(params, inputs)
+            slope = inner.jvp(outputs, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        second = outer.jvp(slope, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        with tf.GradientTape(watch_accessed_variables=False) as tape:
+            tape.watch(params)
+            outputs = self.network.outputs(params, inputs)
+        factor = self.loss.factor(outputs, targets)
+        curved = tf.linalg.matvec(factor, tf.linalg.matvec(factor, second, transpose_a=True))
+        return tape.gradient(
+            outputs,
+            params,
+            output_gradients=curved * weights[:, None],
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
+        )
 
     def zero_loss(self, targets: Tensor, weights: Tensor) -> Tensor:
         """Return the loss of a model whose outputs are all zero; scalar.

@@ -83,7 +83,7 @@ class Problem:
         def value(chunk: Chunk) -> Tensor:
             return self.kernels.value(params, chunk.inputs, chunk.targets, chunk.weights)
 
-        sums = self._each(value, self.batch.chunks) if self.workers > 1 else [*map(value, self.batch.chunks)]
+        sums = self._each(value, self.batch.chunks)
         total = sums[0] if len(sums) == 1 else tf.add_n([tf.cast(value, tf.float64) for value in sums])
         # Rows of weight zero only have nothing to lose.
         return float(total.numpy()) / (self.batch.weight or 1.0)
@@ -115,7 +115,7 @@ class Problem:
 
     def _each(self, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
         """Work on all items at once, one thread each; the results in the items' order."""
-        return [work(items[0])] if len(items) == 1 else list(POOL.map(work, items))
+        return list(map(work, items) if self.workers == 1 else POOL.map(work, items))
 
     def second_order(self, params: Tensor) -> Linearization:
         """Return the Hessian and the gradient of the cost."""
@@ -128,10 +128,32 @@ class Problem:
         matrix, vector = self.algebra.adopt(factor * hessian), self.algebra.adopt(factor * gradient)
         return Linearization(matrix, vector, self.algebra.largest(vector))
 
-    def damped_trial(self, params: Tensor, model: Linearization, damping: float, scaling: Vector) -> Trial:
-        """Try the step (matrix + damping D)^-1 (-gradient)."""
-        moved, scalars = self.algebra.damped_step(model.matrix, model.gradient, damping, scaling, params)
+    def damped_trial(
+        self,
+        params: Tensor,
+        model: Linearization,
+        damping: float,
+        scaling: Vector,
+        *,
+        accelerate: bool = False,
+    ) -> Trial:
+        """Try the step (matrix + damping D)^-1 (-gradient), bent along the geodesic where asked."""
+
+        def bend(direction: Tensor) -> Vector:
+            return self._bend(params, direction)
+
+        moved, scalars = self.algebra.damped_step(
+            model.matrix, model.gradient, damping, scaling, params, bend if accelerate else None
+        )
         return self._trial(moved, scalars)
+
+    def _bend(self, params: Tensor, direction: Tensor) -> Vector:
+        """J^T r_vv [n], the gradient of the cost's change by the curvature of the residuals along a direction."""
+
+        def part(chunk: Chunk) -> Tensor:
+            return self.kernels.bend(params, direction, chunk.inputs, chunk.targets, chunk.weights)
+
+        return self.algebra.adopt(tf.add_n(self._each(part, self.batch.chunks)))
 
     def newton_trial(self, params: Tensor, model: Linearization) -> Trial:
         """Try the step matrix^-1 (-gradient) of a symmetric matrix."""

@@ -13,7 +13,7 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from lmrun.linalg.algebra import INVALID, StepScalars
+from lmrun.linalg.algebra import INVALID, MOST_BENT, Bend, StepScalars
 
 Tensor = Any
 P = ParamSpec("P")
@@ -44,12 +44,23 @@ def _pack(
 
 @compiled
 def _damped_step(
-    gram: Tensor, gradient: Tensor, damping: Tensor, scaling: Tensor, params: Tensor
-) -> tuple[Tensor, Tensor]:
+    gram: Tensor, gradient: Tensor, damping: Tensor, scaling: Tensor
+) -> tuple[Tensor, Tensor, Tensor]:
     added = damping * scaling
     factor = tf.linalg.cholesky(tf.linalg.set_diag(gram, tf.linalg.diag_part(gram) + added))
     step = -tf.linalg.cholesky_solve(factor, gradient[:, None])[:, 0]
-    predicted = 0.5 * tf.tensordot(step, added * step - gradient, 1)
+    return factor, step, 0.5 * tf.tensordot(step, added * step - gradient, 1)
+
+
+@compiled
+def _bent(factor: Tensor, step: Tensor, bend: Tensor) -> Tensor:
+    turn = -tf.linalg.cholesky_solve(factor, bend[:, None])[:, 0]
+    # A turn that is not a number compares as false: the step stays straight.
+    return tf.where(2 * tf.norm(turn) <= MOST_BENT * tf.norm(step), step + 0.5 * turn, step)
+
+
+@compiled
+def _move(params: Tensor, step: Tensor, predicted: Tensor) -> tuple[Tensor, Tensor]:
     return _pack(tf.constant(True), predicted, step, params, params + step)
 
 
@@ -116,10 +127,19 @@ class DeviceAlgebra:
         return float(tf.reduce_max(tf.abs(vector)).numpy())
 
     def damped_step(
-        self, gram: Tensor, gradient: Tensor, damping: float, scaling: Tensor, params: Tensor
+        self,
+        gram: Tensor,
+        gradient: Tensor,
+        damping: float,
+        scaling: Tensor,
+        params: Tensor,
+        bend: Bend | None = None,
     ) -> tuple[Tensor, StepScalars]:
         """Cholesky of the damped matrix."""
-        moved, packed = _damped_step(gram, gradient, tf.constant(damping, self.dtype), scaling, params)
+        factor, step, predicted = _damped_step(gram, gradient, tf.constant(damping, self.dtype), scaling)
+        if bend is not None:
+            step = _bent(factor, step, bend(step))
+        moved, packed = _move(params, step, predicted)
         return moved, _unpack(packed)
 
     def newton_step(self, hessian: Tensor, gradient: Tensor, params: Tensor) -> tuple[Tensor, StepScalars]:

@@ -14,7 +14,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs, get_lapack_funcs
 
-from lmrun.linalg.algebra import INVALID, StepScalars
+from lmrun.linalg.algebra import INVALID, MOST_BENT, Bend, StepScalars
 
 WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 """Threads that work through the chunks on a CPU: one per core, each with a single BLAS thread.
@@ -41,40 +41,30 @@ def add_gram(matrix: Array, jacobian: Array) -> Array:
     return total
 
 
-def factor_and_solve(matrix: Array, right: Array) -> Array | None:
-    """Solve A x = b by Cholesky, or return None where A is not numerically positive definite.
+def factorize(matrix: Array) -> Array | None:
+    """Return the Cholesky factor of A, or None where A is not numerically positive definite.
 
     Args:
-        matrix: [n, n], Fortran order; only the lower triangle is read.
-        right: [n].
-
-    Returns:
-        x [n], or None when the factorization fails or the solution is not finite.
+        matrix: [n, n], Fortran order; only the lower triangle is read, and both stay as they are.
     """
-    potrf, potrs = _lapack("potrf", "potrs", matrix=matrix)
+    potrf = _lapack("potrf", matrix=matrix)[0]
     factor, info = potrf(matrix, lower=1, clean=0)
-    if info != 0:
-        return None
+    return None if info != 0 else factor
+
+
+def solve_factorized(factor: Array, right: Array) -> Array | None:
+    """Solve A x = b with the factor of A; x [n], or None where it is not finite."""
+    potrs = _lapack("potrs", matrix=factor)[0]
     solution, info = potrs(factor, right, lower=1)
     return solution if info == 0 and np.all(np.isfinite(solution)) else None
 
 
-def solve_damped(gram: Array, gradient: Array, damping: float, scaling: Array) -> Array | None:
-    """Solve (J^T J + damping D) step = -J^T r.
-
-    Args:
-        gram: J^T J [n, n], Fortran order, lower triangle.
-        gradient: J^T r [n].
-        damping: lambda >= 0.
-        scaling: The diagonal of D [n].
-
-    Returns:
-        The step [n], or None where the damped matrix is not positive definite.
-    """
+def add_to_diagonal(gram: Array, added: Array) -> Array:
+    """Return J^T J + diag(added) as a new matrix [n, n], Fortran order, lower triangle."""
     damped = gram.copy(order="F")
     diagonal = np.einsum("ii->i", damped)
-    diagonal += np.asarray(damping * scaling, gram.dtype)
-    return factor_and_solve(damped, -gradient)
+    diagonal += np.asarray(added, gram.dtype)
+    return damped
 
 
 def solve_symmetric(matrix: Array, right: Array) -> Array | None:
@@ -148,14 +138,27 @@ class HostAlgebra:
         return float(np.max(np.abs(vector)))
 
     def damped_step(
-        self, gram: Array, gradient: Array, damping: float, scaling: Array, params: Any
+        self,
+        gram: Array,
+        gradient: Array,
+        damping: float,
+        scaling: Array,
+        params: Any,
+        bend: Bend | None = None,
     ) -> tuple[Any, StepScalars]:
         """Cholesky of the damped matrix."""
         with np.errstate(over="ignore", invalid="ignore"):
-            step = solve_damped(gram, gradient, damping, scaling)
-            if step is None:
+            added = damping * scaling
+            factor = factorize(add_to_diagonal(gram, added))
+            step = None if factor is None else solve_factorized(factor, -gradient)
+            if factor is None or step is None:
                 return params, INVALID
-            return self._moved(params, step, 0.5 * float(step @ (damping * scaling * step - gradient)))
+            predicted = 0.5 * float(step @ (added * step - gradient))
+            if bend is not None:
+                turn = solve_factorized(factor, -bend(tf.convert_to_tensor(step)))
+                if turn is not None and 2 * np.linalg.norm(turn) <= MOST_BENT * np.linalg.norm(step):
+                    step = step + 0.5 * turn
+            return self._moved(params, step, predicted)
 
     def newton_step(self, hessian: Array, gradient: Array, params: Any) -> tuple[Any, StepScalars]:
         """Bunch-Kaufman factorization."""

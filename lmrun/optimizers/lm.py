@@ -34,6 +34,7 @@ class LevenbergMarquardt:
     minimum: float
     maximum: float
     max_attempts: int
+    accelerate: bool = False
 
     def init(self, problem: Problem, params: Tensor) -> State:
         """The damping starts with the first linearization."""
@@ -52,7 +53,9 @@ class LevenbergMarquardt:
         epsilon = float(np.finfo(problem.algebra.dtype).eps) / 4
         invalid = 0
         for attempt in range(1, self.max_attempts + 1):
-            trial = problem.damped_trial(params, model, damping.value, scaling)
+            trial = problem.damped_trial(
+                params, model, damping.value, scaling, accelerate=self.accelerate
+            )
             gain_ratio = self._gain_ratio(problem, loss, trial)
             invalid += not trial.valid
             info = StepInfo(
@@ -102,4 +105,5 @@ def levenberg_marquardt(config: LmConfig) -> LevenbergMarquardt:
         minimum=damping.minimum,
         maximum=damping.maximum,
         max_attempts=damping.max_attempts,
+        accelerate=config.acceleration == "geodesic",
     )

@@ -176,3 +176,24 @@ def test_rows_without_weight_have_nothing_to_lose(case):
     empty = problem(case, WHOLE, replace(case.split, weights=np.zeros(ROWS)))
     assert empty.loss(case.params) == 0
     assert empty.linearize(case.params).gradient_norm == 0
+
+
+def test_the_bend_is_that_of_second_differences(case):
+    """J^T F F^T z_vv, with J and z_vv by central differences of the outputs, row by row in NumPy."""
+    inputs, targets, weights = case.rows
+    direction = np.random.default_rng(6).normal(size=case.network.size)
+    params = case.params.numpy()
+
+    def outputs(point):
+        return case.network.outputs(tf.constant(point), inputs).numpy()
+
+    step = 1e-4
+    second = outputs(params + step * direction) - 2 * outputs(params) + outputs(params - step * direction)
+    second /= step**2
+    basis = np.eye(case.network.size) * 1e-6
+    jacobian = np.stack([(outputs(params + e) - outputs(params - e)) / 2e-6 for e in basis], axis=2)
+    factor = case.loss.factor(tf.constant(outputs(params)), targets).numpy()
+    expected = np.einsum("r,ron,roq,rpq,rp->n", weights.numpy(), jacobian, factor, factor, second)
+    for chunk in (WHOLE, CHUNKED):
+        bend = problem(case, chunk)._bend(case.params, tf.constant(direction))
+        np.testing.assert_allclose(bend, expected, rtol=1e-5, atol=1e-6)

@@ -56,6 +56,24 @@ def test_damped_steps_are_those_of_the_host(damping, rng):
     assert_same(host, on_device)
 
 
+@pytest.mark.parametrize("size", [0.01, 100.0])
+def test_bent_steps_are_those_of_the_host_and_of_the_formula(size, rng):
+    """A small turn is taken by half; one that is too large leaves the step straight."""
+    A, g, D, bend = spd(rng), rng.normal(size=SIZE), rng.uniform(0.5, 2, SIZE), size * rng.normal(size=SIZE)
+    params = tf.constant(rng.normal(size=SIZE))
+    host = HOST.damped_step(np.asfortranarray(A), g, 0.1, D, params, lambda step: bend)
+    on_device = DEVICE.damped_step(
+        tf.constant(A), tf.constant(g), 0.1, tf.constant(D), params, lambda step: tf.constant(bend)
+    )
+    assert_same(host, on_device)
+    damped = A + 0.1 * np.diag(D)
+    straight, turn = np.linalg.solve(damped, -g), np.linalg.solve(damped, -bend)
+    bent = 2 * np.linalg.norm(turn) <= 0.75 * np.linalg.norm(straight)
+    assert bent == (size < 1)
+    expected = params.numpy() + straight + (0.5 * turn if bent else 0)
+    np.testing.assert_allclose(host[0].numpy(), expected, rtol=1e-9, atol=1e-12)
+
+
 @pytest.mark.parametrize("sign", [1, -1])
 def test_newton_steps_are_those_of_the_host(sign, rng):
     A, g = spd(rng), rng.normal(size=SIZE)
@@ -101,7 +119,9 @@ def test_nothing_but_the_scalars_travels_to_the_host(rng):
         gram, gradient = DEVICE.add_rows(*DEVICE.zeros(SIZE), J, r)
         scaling = DEVICE.clip(DEVICE.diagonal(DEVICE.adopt(gram)), 1e-6, 1e32)
         ones = DEVICE.ones_like(gradient)
-        moved, packed = device._damped_step(gram, gradient, tf.constant(0.1, tf.float64), scaling, params)
+        factor, step, predicted = device._damped_step(gram, gradient, tf.constant(0.1, tf.float64), scaling)
+        step = device._bent(factor, step, gradient)
+        moved, packed = device._move(params, step, predicted)
         newton, _ = device._newton_step(gram, gradient, params)
         return moved, packed, newton, ones
 
