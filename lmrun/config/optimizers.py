@@ -204,7 +204,8 @@ class LmConfig(Section):
     damping: DampingConfig = NielsenDamping()
     """The update of the damping, its start and its scaling."""
     acceleration: Literal["none", "geodesic"] = "none"
-    """`geodesic` bends the step along the second derivative of the residuals (Transtrum, Machta and Sethna 2011)."""
+    """`geodesic` bends the step along the second derivative of the residuals (Transtrum, Machta and Sethna
+    2011)."""
 
 
 def _optimizer_tag(value: Any) -> str | None:

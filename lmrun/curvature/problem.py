@@ -143,12 +143,12 @@ class Problem:
             return self._bend(params, direction)
 
         moved, scalars = self.algebra.damped_step(
-            model.matrix, model.gradient, damping, scaling, params, bend if accelerate else None
+            model.matrix, model.gradient, damping, scaling, params, bend=bend if accelerate else None
         )
         return self._trial(moved, scalars)
 
     def _bend(self, params: Tensor, direction: Tensor) -> Vector:
-        """J^T r_vv [n], the gradient of the cost's change by the curvature of the residuals along a direction."""
+        """J^T r_vv [n], r_vv being the second derivative of the residuals along a direction [n]."""
 
         def part(chunk: Chunk) -> Tensor:
             return self.kernels.bend(params, direction, chunk.inputs, chunk.targets, chunk.weights)

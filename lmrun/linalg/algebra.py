@@ -14,7 +14,7 @@ from typing import Any, Protocol
 Vector = Any
 Matrix = Any
 Bend = Callable[[Any], Vector]
-"""From the tensor of a step v [n] to J^T r_vv [n], r_vv being the second derivative of the residuals along v."""
+"""From the tensor of a step v [n] to J^T r_vv [n], r_vv being the second derivative of residuals along v."""
 
 MOST_BENT = 0.75
 """The largest 2 |a| / |v| of an accelerated step (Transtrum and Sethna 2012, section 3, their alpha)."""
@@ -87,12 +87,13 @@ class Algebra(Protocol):
         damping: float,
         scaling: Vector,
         params: Any,
+        *,
         bend: Bend | None = None,
     ) -> tuple[Any, StepScalars]:
         """Solve (gram + damping D) v = -gradient and return the tensor params + step and the step's scalars.
 
-        Without `bend` the step is v. With it, the same factor solves (gram + damping D) a = -bend(v), and the step
-        is v + a / 2 unless 2 |a| > MOST_BENT |v|, where the second order is no small correction any more: then v.
+        Without `bend` the step is v. With it, the same factor solves (gram + damping D) a = -bend(v), and the
+        step is v + a / 2 unless 2 |a| > MOST_BENT |v|, where the second order is no small correction: then v.
         """
         ...
 

@@ -133,6 +133,7 @@ class DeviceAlgebra:
         damping: float,
         scaling: Tensor,
         params: Tensor,
+        *,
         bend: Bend | None = None,
     ) -> tuple[Tensor, StepScalars]:
         """Cholesky of the damped matrix."""

@@ -144,6 +144,7 @@ class HostAlgebra:
         damping: float,
         scaling: Array,
         params: Any,
+        *,
         bend: Bend | None = None,
     ) -> tuple[Any, StepScalars]:
         """Cholesky of the damped matrix."""

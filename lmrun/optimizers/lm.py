@@ -53,9 +53,7 @@ class LevenbergMarquardt:
         epsilon = float(np.finfo(problem.algebra.dtype).eps) / 4
         invalid = 0
         for attempt in range(1, self.max_attempts + 1):
-            trial = problem.damped_trial(
-                params, model, damping.value, scaling, accelerate=self.accelerate
-            )
+            trial = problem.damped_trial(params, model, damping.value, scaling, accelerate=self.accelerate)
             gain_ratio = self._gain_ratio(problem, loss, trial)
             invalid += not trial.valid
             info = StepInfo(

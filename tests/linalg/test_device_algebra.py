@@ -61,9 +61,9 @@ def test_bent_steps_are_those_of_the_host_and_of_the_formula(size, rng):
     """A small turn is taken by half; one that is too large leaves the step straight."""
     A, g, D, bend = spd(rng), rng.normal(size=SIZE), rng.uniform(0.5, 2, SIZE), size * rng.normal(size=SIZE)
     params = tf.constant(rng.normal(size=SIZE))
-    host = HOST.damped_step(np.asfortranarray(A), g, 0.1, D, params, lambda step: bend)
+    host = HOST.damped_step(np.asfortranarray(A), g, 0.1, D, params, bend=lambda step: bend)
     on_device = DEVICE.damped_step(
-        tf.constant(A), tf.constant(g), 0.1, tf.constant(D), params, lambda step: tf.constant(bend)
+        tf.constant(A), tf.constant(g), 0.1, tf.constant(D), params, bend=lambda step: tf.constant(bend)
     )
     assert_same(host, on_device)
     damped = A + 0.1 * np.diag(D)

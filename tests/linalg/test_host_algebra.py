@@ -12,8 +12,8 @@ from hypothesis import strategies as st
 from lmrun.linalg.host import (
     HostAlgebra,
     add_gram,
-    factorize,
     add_to_diagonal,
+    factorize,
     solve_factorized,
     solve_symmetric,
     symmetrized,

@@ -290,7 +290,7 @@ def test_the_loss_never_rises(expression, start, seed, update, scaling, request)
 
 
 def test_acceleration_follows_a_curved_valley(make_driver):
-    """Bent steps get further on the Rosenbrock surface: a tenth of the loss after as many steps, with room to spare."""
+    """Bent steps get further on the Rosenbrock surface after as many steps."""
     losses = {}
     for acceleration in ("none", "geodesic"):
         choice = f"optimizer={{name: lm, acceleration: {acceleration}}}"
