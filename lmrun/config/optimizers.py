@@ -84,6 +84,7 @@ KERAS_OPTIMIZERS: dict[str, tuple[str, ...]] = {
     ),
     "nadam": ("beta_1", "beta_2", "epsilon"),
     "rmsprop": ("rho", "momentum", "epsilon", "centered"),
+    "schedulefreeadamw": ("beta_1", "beta_2", "epsilon", "warmup_steps", "weight_decay"),
 }
 """The other optimizers of Keras and their arguments besides `learning_rate`; a test holds this equal to
 Keras."""
@@ -106,6 +107,7 @@ class KerasOptimizerConfig(Section):
         "muon",
         "nadam",
         "rmsprop",
+        "schedulefreeadamw",
     ]
     learning_rate: PositiveFloat = 0.001
     """Length of a step (0.001: Keras)."""

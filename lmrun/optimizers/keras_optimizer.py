@@ -35,6 +35,7 @@ CLASSES: dict[str, type[keras.Optimizer]] = {
     "muon": Muon,
     "nadam": keras.optimizers.Nadam,
     "rmsprop": keras.optimizers.RMSprop,
+    "schedulefreeadamw": keras.optimizers.ScheduleFreeAdamW,
 }
 
 
