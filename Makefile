@@ -3,11 +3,12 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help train test lint format clean
+.PHONY: help train test bench lint format clean
 
 help:
 	@echo "make train   set up, then train a network on sinc with Levenberg-Marquardt and draw its loss"
 	@echo "make test    set up, then run the whole test suite"
+	@echo "make bench   set up, then race lmrun against its peers (hours; make bench ARGS=--quick: minutes)"
 	@echo "make lint    set up, then ruff and mypy"
 	@echo "make format  set up, then let ruff rewrite the code"
 	@echo "make clean   remove the environment and all caches (runs/ stays)"
@@ -25,6 +26,9 @@ train: $(VENV)/.installed
 test: $(VENV)/.installed
 	$(BIN)/python -m pytest --numprocesses 2
 
+bench: $(VENV)/.installed
+	$(BIN)/python -m benchmarks.run $(ARGS)
+
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .
 	$(BIN)/ruff format --check .
@@ -35,4 +39,4 @@ format: $(VENV)/.installed
 	$(BIN)/ruff format .
 
 clean:
-	rm -rf $(VENV) .mypy_cache .pytest_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) .bench .mypy_cache .pytest_cache .ruff_cache .hypothesis

@@ -8,15 +8,18 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from lmrun.config.optimizers import GaussNewtonConfig, LmConfig
 from lmrun.config.schema import Config
+from lmrun.curvature.forms import Forms
 from lmrun.curvature.kernels import Kernels
-from lmrun.datasets import TARGETS_OF_LOSS, Dataset, load_dataset
+from lmrun.datasets import Dataset, TargetKind, load_dataset
 from lmrun.errors import ConfigError, DataError
 from lmrun.linalg.algebra import Algebra
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
 from lmrun.losses.base import Loss
 from lmrun.losses.registry import build_loss
+from lmrun.losses.rehearsal import Sample
 from lmrun.models.cnn import build_cnn
 from lmrun.models.formula import build_formula
 from lmrun.models.mlp import build_mlp
@@ -39,6 +42,7 @@ class Experiment:
         loss: The loss.
         kernels: Compiled functions of model and loss.
         algebra: Host algebra on a CPU, device algebra elsewhere.
+        forms: The forms of J^T J that the optimizer's solver takes.
         optimizer: The optimizer.
     """
 
@@ -49,7 +53,14 @@ class Experiment:
     loss: Loss
     kernels: Kernels
     algebra: Algebra
+    forms: Forms
     optimizer: FirstOrder | SecondOrder
+
+    @property
+    def targets(self) -> TargetKind:
+        """What the loss expects the targets to be."""
+        assert self.config.loss is not None, "a resolved config has a loss"
+        return self.config.loss.targets
 
 
 def choose_device(name: str) -> str:
@@ -91,11 +102,20 @@ def build_network(config: Config, dataset: Dataset) -> Network:
             return build_formula(config.model, dataset.input_names, dtype=config.precision)
 
 
+def first_rows(dataset: Dataset, network: Network) -> Sample:
+    """Return the outputs of the initial network for the first rows, and their targets."""
+    rows = slice(0, 3)
+    return Sample(
+        network.model(tf.constant(dataset.train.inputs[rows])), tf.constant(dataset.train.targets[rows])
+    )
+
+
 def build(config: Config) -> Experiment:
     """Build every part of an experiment.
 
     Raises:
-        ConfigError: The device is not there, or an optimizer's argument does not suit it.
+        ConfigError: The device is not there, an optimizer's argument does not suit it, or code of the user's
+            own cannot be used.
         DataError: The data cannot be read, or does not fit the model.
     """
     device = choose_device(config.device)
@@ -106,15 +126,24 @@ def build(config: Config) -> Experiment:
         config.dataset,
         seed=config.seed,
         precision=config.precision,
-        targets=TARGETS_OF_LOSS[config.loss.name],
+        targets=config.loss.targets,
     )
     with tf.device(device):
         network = build_network(config, dataset)
-        loss = build_loss(config.loss)
+        loss = build_loss(config.loss, lambda: first_rows(dataset, network))
         kernels = Kernels(network, loss)
         algebra = HostAlgebra(config.precision) if device == "/CPU:0" else DeviceAlgebra(config.precision)
+        forms = Forms(kernels, algebra, solver_of(config))
         optimizer = build_optimizer(config.optimizer, kernels)
-    return Experiment(config, device, dataset, network, loss, kernels, algebra, optimizer)
+    return Experiment(config, device, dataset, network, loss, kernels, algebra, forms, optimizer)
+
+
+def solver_of(config: Config) -> str:
+    """Return the solver of a config's optimizer; others than Gauss-Newton and LM need none."""
+    optimizer = config.optimizer
+    if isinstance(optimizer, LmConfig) and optimizer.memory:
+        return "matrix"
+    return optimizer.solver if isinstance(optimizer, GaussNewtonConfig | LmConfig) else "cholesky"
 
 
 def as_params(experiment: Experiment) -> Any:

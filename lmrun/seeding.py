@@ -18,6 +18,9 @@ class Stream(IntEnum):
     SPLIT = 1
     WEIGHTS = 2
     ORDER = 3
+    PROJECTIONS = 4
+    SAMPLE = 5
+    SUBSET = 6
 
 
 def generator(seed: int, stream: Stream, *counters: int) -> np.random.Generator:

@@ -1,5 +1,6 @@
 """Fixtures that several rooms share: tiny models, and numbers made without any framework."""
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -30,6 +31,38 @@ def central_differences() -> Differences:
         return np.stack([(function(point + h) - function(point - h)) / 2e-6 for h in steps], axis=-1)
 
     return derivative
+
+
+@pytest.fixture
+def round_trips(monkeypatch: pytest.MonkeyPatch) -> Counter[str]:
+    """Count everything that reads a tensor's value into Python, by name."""
+    import tensorflow as tf
+
+    count: Counter[str] = Counter()
+    inside: list[str] = []
+    kind = type(tf.constant(0.0))
+
+    def watch(owner: Any, name: str) -> None:
+        original = getattr(owner, name)
+
+        def counting(value: Any, *args: Any, **kwargs: Any) -> Any:
+            # One conversion may use another.
+            if isinstance(value, kind) and not inside:
+                count[name] += 1
+            inside.append(name)
+            try:
+                return original(value, *args, **kwargs)
+            finally:
+                inside.pop()
+
+        monkeypatch.setattr(owner, name, counting)
+
+    for name in ("numpy", "__array__", "__float__", "__int__", "__bool__", "__index__", "__iter__"):
+        watch(kind, name)
+    # These read memory without asking the tensor.
+    for name in ("asarray", "array"):
+        watch(np, name)
+    return count
 
 
 @pytest.fixture(scope="session")

@@ -12,6 +12,9 @@ def test_numbers_of_the_streams_never_change():
         "SPLIT": 1,
         "WEIGHTS": 2,
         "ORDER": 3,
+        "PROJECTIONS": 4,
+        "SAMPLE": 5,
+        "SUBSET": 6,
     }
 
 

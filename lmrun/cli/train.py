@@ -120,6 +120,7 @@ def _dry_run(loaded: LoadedConfig, as_json: bool) -> None:
         ("training rows", f"{sizes.rows:,}, {sizes.batch_rows:,} per step"),
         ("J", f"{human(sizes.jacobian)}, worked through in chunks of {human(sizes.jacobian_chunk)}"),
         ("JᵀJ", human(sizes.gram)),
+        ("solver", f"{sizes.form}, {human(sizes.held)}" if sizes.form else "none needed"),
         ("memory", f"about {human(sizes.needed)} of {human(sizes.available)} free"),
     ):
         typer.echo(f"# {label + ':':<15}{value}")

@@ -68,6 +68,14 @@ def name_only(value: Any) -> Any:
 ShortForm = BeforeValidator(name_only)
 
 
+def by_only(value: Any) -> Any:
+    """Read the short form `layer` as `{by: layer}`."""
+    return {"by": value} if isinstance(value, str) else value
+
+
+ByShortForm = BeforeValidator(by_only)
+
+
 def sequence(value: Any) -> Any:
     """Turn a YAML list into the tuple that a strict, immutable field holds."""
     return tuple(value) if isinstance(value, list) else value

@@ -18,8 +18,9 @@ from lmrun.config.datasets import (
     TableConfig,
 )
 from lmrun.config.expression import RESERVED, ExpressionError, names_in, parse_expression
+from lmrun.config.losses import CustomConfig
 from lmrun.config.models import CnnConfig, FormulaConfig
-from lmrun.config.optimizers import OPTIMIZER_NAMES
+from lmrun.config.optimizers import OPTIMIZER_NAMES, LmConfig
 from lmrun.config.suggest import did_you_mean
 
 CROSSENTROPIES = ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
@@ -87,16 +88,18 @@ def _cnn_has_images(dataset: Any, model: Any) -> Iterator[Problem]:
 
 
 def _loss_fits(dataset: Any, loss: Any) -> Iterator[Problem]:
-    if loss is None or loss.name not in CROSSENTROPIES or isinstance(dataset, MnistConfig):
+    if loss is None or loss.targets == "values" or isinstance(dataset, MnistConfig):
         return
+    custom = isinstance(loss, CustomConfig)
+    path, name = (("loss", "targets"), loss.targets) if custom else (("loss",), loss.name)
+    of_numbers, of_labels = ("values", "labels") if custom else ("mse", "sparse_categorical_crossentropy")
     if not isinstance(dataset, TableConfig):
-        yield Problem(("loss",), f"{loss.name} needs classes, but {dataset.name} has real numbers; use mse")
-    elif loss.name == "categorical_crossentropy" and len(dataset.targets) == 1:
-        words = "categorical_crossentropy needs one target column per class; for a column of labels use "
-        yield Problem(("loss",), words + "sparse_categorical_crossentropy")
-    elif loss.name == "sparse_categorical_crossentropy" and len(dataset.targets) > 1:
-        words = f"sparse_categorical_crossentropy needs one target column, not {len(dataset.targets)}"
-        yield Problem(("loss",), words)
+        yield Problem(path, f"{name} needs classes, but {dataset.name} has real numbers; use {of_numbers}")
+    elif loss.targets == "one_hot" and len(dataset.targets) == 1:
+        words = f"{name} needs one target column per class; for a column of labels use {of_labels}"
+        yield Problem(path, words)
+    elif loss.targets == "labels" and len(dataset.targets) > 1:
+        yield Problem(path, f"{name} needs one target column, not {len(dataset.targets)}")
 
 
 def _patience_can_count(dataset: Any, training: Any) -> Iterator[Problem]:
@@ -121,11 +124,30 @@ def _alternatives_name_optimizers(alternatives: Any) -> Iterator[Problem]:
             yield Problem(("alternatives", name, "optimizer", "name"), words)
 
 
+def _rate_can_decay(optimizer: Any, training: Any) -> Iterator[Problem]:
+    limits = (training.max_steps, training.max_epochs)
+    if not isinstance(optimizer, LmConfig) or optimizer.learning_rate_decay == "none":
+        return
+    # Without any limit the resolved config has max_steps.
+    if training.max_seconds is not None and limits == (None, None):
+        words = "needs training.max_steps or training.max_epochs: how many steps fit into max_seconds differs"
+        yield Problem(("optimizer", "learning_rate_decay"), f"{words} from run to run")
+
+
+def _average_is_over_batches(optimizer: Any, training: Any) -> Iterator[Problem]:
+    averages = isinstance(optimizer, LmConfig) and optimizer.averaging.name != "none"
+    if averages and isinstance(training.batch_size, str):
+        words = "is for mini-batches; set training.batch_size to a number of rows, or averaging: none"
+        yield Problem(("optimizer", "averaging"), words)
+
+
 CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("dataset", "model"), _formula_fits),
     (("dataset", "model"), _cnn_has_images),
     (("dataset", "loss"), _loss_fits),
     (("dataset", "training"), _patience_can_count),
+    (("optimizer", "training"), _rate_can_decay),
+    (("optimizer", "training"), _average_is_over_batches),
     (("alternatives",), _alternatives_name_optimizers),
 )
 """The sections that each check reads, and the check."""

@@ -14,7 +14,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_typ
 from pydantic import Discriminator, Tag
 from pydantic.fields import FieldInfo
 
-from lmrun.config.base import Path, Section, ShortForm
+from lmrun.config.base import ByShortForm, Path, Section, ShortForm
 from lmrun.config.schema import Config
 
 TAG_FIELDS = ("name", "by", "update")
@@ -94,7 +94,7 @@ def is_tagged(annotation: Any) -> bool:
 
 def has_short_form(annotation: Any) -> bool:
     """Whether a name alone stands for a section."""
-    return ShortForm in unwrap(annotation)[1]
+    return any(form in unwrap(annotation)[1] for form in (ShortForm, ByShortForm))
 
 
 def tag_field(member: Any) -> str:

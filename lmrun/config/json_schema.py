@@ -24,16 +24,19 @@ def json_schema() -> dict[str, Any]:
 
 
 def _with_short_forms(node: Any, definitions: dict[str, Any]) -> None:
-    """Let a name stand for each section that `name` chooses."""
+    """Let a word stand for each section that it chooses by `name`, or by the key that `shortForm` says."""
     if isinstance(node, list):
         for item in node:
             _with_short_forms(item, definitions)
     elif isinstance(node, dict):
         for value in list(node.values()):
             _with_short_forms(value, definitions)
+        key = node.pop("shortForm", "name")
         classes = [option["$ref"].rsplit("/", 1)[1] for option in node.get("oneOf", []) if "$ref" in option]
-        tags = [definitions[name]["properties"].get("name", {}) for name in classes]
+        tags = [definitions[name]["properties"].get(key, {}) for name in classes]
         if tags and all(tags):
-            names = [name for tag in tags for name in tag.get("enum", [tag.get("const")])]
-            sections = {key: node.pop(key) for key in ("oneOf", "discriminator") if key in node}
-            node["anyOf"] = [{"type": "string", "enum": names}, sections]
+            patterns = [{"type": "string", "pattern": tag["pattern"]} for tag in tags if "pattern" in tag]
+            fixed = [tag for tag in tags if "pattern" not in tag]
+            names = [name for tag in fixed for name in tag.get("enum", [tag.get("const")])]
+            sections = {word: node.pop(word) for word in ("oneOf", "discriminator") if word in node}
+            node["anyOf"] = [{"type": "string", "enum": names}, *patterns, sections]

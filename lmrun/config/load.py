@@ -17,6 +17,7 @@ from lmrun.config.dump import to_yaml
 from lmrun.config.overrides import apply_overrides
 from lmrun.config.schema import Config, resolve
 from lmrun.config.shipped import find_config
+from lmrun.config.user_code import located
 from lmrun.errors import ConfigError
 
 __all__ = ["LoadedConfig", "load_config", "to_yaml"]
@@ -103,10 +104,32 @@ def _valid_sections(data: dict[str, Any]) -> dict[str, Any]:
     return valid
 
 
+FILES = (("dataset", "path"),)
+USER_CODE = (
+    ("loss", "residual"),
+    ("loss", "value"),
+    ("loss", "factor"),
+    ("optimizer", "damping", "update"),
+    ("optimizer", "damping", "scaling"),
+    ("optimizer", "damping", "scaling", "name"),
+    ("optimizer", "acceptance"),
+    ("optimizer", "acceptance", "name"),
+)
+"""Where a file, or code of the user's own, can be named."""
+
+
 def _make_paths_absolute(document: Document, folder: Path) -> None:
     """A path in the file starts at the file's folder, one in an override at the working directory."""
-    dataset = document.data.get("dataset")
-    if isinstance(dataset, dict) and isinstance(dataset.get("path"), str):
-        place = place_of(document, Problem(("dataset", "path"), ""))
-        base = folder if place.order == 0 else Path.cwd()
-        dataset["path"] = os.path.abspath(base / os.path.expanduser(dataset["path"]))
+    for path in (*FILES, *USER_CODE):
+        section: Any = document.data
+        for key in path[:-1]:
+            section = section.get(key) if isinstance(section, dict) else None
+        text = section.get(path[-1]) if isinstance(section, dict) else None
+        if not isinstance(text, str):
+            continue
+        here = Path.cwd()
+        base = folder if place_of(document, Problem(path, "")).order == 0 else here
+        if path in FILES:
+            section[path[-1]] = os.path.abspath(base / os.path.expanduser(text))
+        elif ":" in text:
+            section[path[-1]] = located(text, (base, here))

@@ -124,7 +124,10 @@ def _wrong_name(spot: Spot, data: Any, details: Any) -> Iterable[Problem]:
     elif path == spot.path and not isinstance(value, str):
         yield from _wrong_value(spot, data, details)
     elif isinstance(value, str):
-        yield Problem(path, f"unknown name {show(value)}.{did_you_mean(value, names(annotation))}")
+        hint = did_you_mean(value, names(annotation))
+        if "user" in members(annotation) and "." in value:
+            hint = " Code of your own is named module:attribute or file.py:attribute."
+        yield Problem(path, f"unknown name {show(value)}.{hint}")
     else:
         yield Problem(path, f"should be a name, not {show(value)}. Known: {', '.join(names(annotation))}.")
 

@@ -1,4 +1,4 @@
-"""The `model` and `loss` sections: one class per kind, chosen by `name`."""
+"""The `model` section: one class per kind, chosen by `name`."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pydantic import BeforeValidator, Field, field_validator
 from lmrun.config.base import (
     AsTuple,
     FiniteFloat,
-    PositiveFloat,
     PositiveInt,
     Problem,
     Section,
@@ -162,56 +161,4 @@ class FormulaConfig(Section):
 
 ModelConfig = Annotated[
     Annotated[MlpConfig | CnnConfig | FormulaConfig, Field(discriminator="name")], ShortForm
-]
-
-
-class MseConfig(Section):
-    """Mean squared error."""
-
-    name: Literal["mse"]
-
-
-class MaeConfig(Section):
-    """Mean absolute error."""
-
-    name: Literal["mae"]
-
-
-class HuberConfig(Section):
-    """Huber's loss: quadratic up to `delta`, linear beyond (Huber 1964)."""
-
-    name: Literal["huber"]
-    delta: PositiveFloat = 1.0
-    """Where quadratic turns into linear, in the unit of the (normalized) target."""
-
-
-class BinaryCrossentropyConfig(Section):
-    """Cross-entropy of independent yes/no targets, from logits."""
-
-    name: Literal["binary_crossentropy"]
-
-
-class CategoricalCrossentropyConfig(Section):
-    """Cross-entropy of one-hot targets, from logits."""
-
-    name: Literal["categorical_crossentropy"]
-
-
-class SparseCategoricalCrossentropyConfig(Section):
-    """Cross-entropy of integer class labels, from logits."""
-
-    name: Literal["sparse_categorical_crossentropy"]
-
-
-LossConfig = Annotated[
-    Annotated[
-        MseConfig
-        | MaeConfig
-        | HuberConfig
-        | BinaryCrossentropyConfig
-        | CategoricalCrossentropyConfig
-        | SparseCategoricalCrossentropyConfig,
-        Field(discriminator="name"),
-    ],
-    ShortForm,
 ]

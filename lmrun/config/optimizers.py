@@ -7,15 +7,9 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
-from lmrun.config.base import (
-    NonNegativeFloat,
-    PositiveFloat,
-    PositiveInt,
-    Problem,
-    Section,
-    ShortForm,
-    raise_problems,
-)
+from lmrun.config.base import PositiveFloat, PositiveInt, Problem, Section, ShortForm, raise_problems
+from lmrun.config.damping import AcceptanceConfig, DampingConfig, DecreaseAcceptance, NielsenDamping
+from lmrun.config.stochastic import AveragingConfig, Decay, NoAveraging, NoSubset, SubsetConfig
 from lmrun.config.suggest import did_you_mean
 
 Momentum = Annotated[float, Field(ge=0, lt=1)]
@@ -131,83 +125,107 @@ class KerasOptimizerConfig(Section):
         return self
 
 
+Solver = Literal["auto", "cholesky", "qr", "cg"]
+
+
+class NoLineSearch(Section):
+    """Go the whole way, uphill too."""
+
+    name: Literal["none"]
+
+
+class BacktrackingLineSearch(Section):
+    """Go the whole way, or half of it, a quarter, ..., until the loss falls enough (Armijo 1966)."""
+
+    name: Literal["backtracking"]
+    decrease: Annotated[float, Field(gt=0, lt=0.5)] = 1e-4
+    """Share of the loss' slope along the step by which it has to fall (1e-4: Nocedal and Wright 2006, section
+    3.1); below 0.5, or the whole step of a quadratic function would be refused."""
+    max_attempts: PositiveInt = 40
+    """Lengths that are tried before a step is given up."""
+
+
+LineSearchConfig = Annotated[
+    Annotated[NoLineSearch | BacktrackingLineSearch, Field(discriminator="name")], ShortForm
+]
+
+
 class NewtonConfig(Section):
-    """Newton's method with the full Hessian: theta <- theta - H^-1 g, each step taken whole."""
+    """Newton's method with the full Hessian: theta <- theta - length H^-1 g."""
 
     name: Literal["newton"]
+    hessian: Literal["modified", "exact"] = "modified"
+    """`modified` adds to a Hessian that is not positive definite what makes it so, and steps go downhill
+    (Nocedal and Wright 2006, algorithm 3.3); `exact` never does, and steps may lead to a saddle."""
+    line_search: LineSearchConfig = BacktrackingLineSearch(name="backtracking")
+    """`backtracking` shortens a step that does not lower the loss enough; `none` takes every step whole."""
+
+    @model_validator(mode="after")
+    def _searches_downhill(self) -> Self:
+        if self.hessian == "exact" and self.line_search.name != "none":
+            words = "exact may point uphill, where no length lowers the loss; add line_search: none"
+            raise_problems([Problem(("hessian",), words)])
+        return self
 
 
 class GaussNewtonConfig(Section):
     """Gauss-Newton: theta <- theta - (J^T J)^-1 J^T r, each step taken whole."""
 
     name: Literal["gauss-newton"]
-
-
-class DampingLimits(Section):
-    """What every damping update shares."""
-
-    minimum: NonNegativeFloat = 1e-20
-    """The damping never falls below this."""
-    maximum: PositiveFloat = 1e20
-    """A damping above this ends the step: no direction makes progress."""
-    max_attempts: PositiveInt = 40
-    """Trial steps with growing damping before a step is given up."""
-    scaling: Literal["identity", "marquardt"] = "identity"
-    """The diagonal D of the damped matrix J^T J + damping D: `identity` (Levenberg 1944) or `marquardt`,
-    the diagonal
-    of J^T J (Marquardt 1963)."""
-
-    @model_validator(mode="after")
-    def _limits_in_order(self) -> Self:
-        if self.minimum > self.maximum:
-            words = f"should be at most the maximum, {self.maximum:g}, not {self.minimum:g}"
-            raise_problems([Problem(("minimum",), words)])
-        return self
-
-
-class FactorDamping(DampingLimits):
-    """Multiply after a rejected trial, divide after an accepted step (Marquardt 1963)."""
-
-    update: Literal["factor"]
-    initial: PositiveFloat = 1e-3
-    """The first damping, an absolute number (1e-3: MATLAB `trainlm`)."""
-    increase: Annotated[float, Field(gt=1)] = 10.0
-    """Factor after a rejected trial (10: MATLAB `trainlm`)."""
-    decrease: Annotated[float, Field(ge=1)] = 10.0
-    """Divisor after an accepted step (10: MATLAB `trainlm`)."""
-
-
-class NielsenDamping(DampingLimits):
-    """Follow the gain ratio smoothly (Madsen, Nielsen and Tingleff 2004, algorithm 3.16)."""
-
-    update: Literal["nielsen"] = "nielsen"
-    initial: PositiveFloat = 1e-3
-    """The first damping as a multiple of the largest diagonal element of the scaled J^T J (1e-3: the same
-    source)."""
-
-
-def _damping_tag(value: Any) -> str:
-    update = (
-        value.get("update", "nielsen") if isinstance(value, dict) else getattr(value, "update", "nielsen")
-    )
-    return update if isinstance(update, str) else "nielsen"
-
-
-DampingConfig = Annotated[
-    Annotated[FactorDamping, Tag("factor")] | Annotated[NielsenDamping, Tag("nielsen")],
-    Discriminator(_damping_tag),
-]
+    solver: Solver = "auto"
+    """How a step is solved: `cholesky`, by J^T J or the smaller J J^T; `qr`, by J itself, which keeps twice
+    the digits; `cg`, by conjugate gradients, without a matrix; `auto`, cholesky up to 4 GiB of matrices and
+    cg beyond."""
 
 
 class LmConfig(Section):
-    """Levenberg-Marquardt: (J^T J + damping D) step = -J^T r, accepted when the loss falls."""
+    """Levenberg-Marquardt: (J^T J + damping D) step = -J^T r, repeated with more damping until accepted."""
 
     name: Literal["lm"]
     damping: DampingConfig = NielsenDamping()
     """The update of the damping, its start and its scaling."""
-    acceleration: Literal["none", "geodesic"] = "none"
+    acceptance: AcceptanceConfig = DecreaseAcceptance(name="decrease")
+    """Which trials are taken: `decrease`, those that lower the loss; `gain-ratio`, those that lower it by
+    more than a share of what was predicted (Moré 1978); or `module:attribute`, a class of your own."""
+    acceleration: Literal["none", "geodesic"] | None = None
     """`geodesic` bends the step along the second derivative of the residuals (Transtrum, Machta and Sethna
-    2011)."""
+    2011). Left out: `geodesic` for mse, mae and huber in float64, else `none`."""
+    solver: Solver = "auto"
+    """How a step is solved: `cholesky`, by J^T J or the smaller J J^T; `qr`, by J itself, which keeps twice
+    the digits; `cg`, by conjugate gradients, without a matrix; `auto`, cholesky up to 4 GiB of matrices and
+    cg beyond."""
+    learning_rate: PositiveFloat = 1.0
+    """Length of a step as a multiple of the solved one. Mini-batches disagree: below 1 a step averages over
+    several of them."""
+    learning_rate_decay: Decay = "none"
+    """`linear` or `cosine` lowers the learning rate to zero over `training.max_steps` or
+    `training.max_epochs`."""
+    momentum: Momentum = 0.0
+    """Share of the last move that is added to the step (Polyak 1964); a rejected trial goes on without it."""
+    memory: Momentum = 0.0
+    """Share of J^T J that is kept from the step before: batches that are too small for a J^T J of their own
+    add up to one."""
+    averaging: AveragingConfig = NoAveraging(name="none")
+    """The model of mini-batches: `none`, the last step's; `polynomial` or `exponential`, an average of steps,
+    in which the noise of the batches cancels (Polyak and Juditsky 1992)."""
+    rows: Annotated[float, Field(gt=0, le=1)] = 1.0
+    """Share of the rows that J^T J is computed of, drawn anew for each step; gradient and loss are of all
+    rows (Drineas, Kannan and Mahoney 2006)."""
+    subset: SubsetConfig = NoSubset(by="none")
+    """The parameters that a step changes: all; `{by: random, fraction: 0.25}`; or `{by: layer}`, one layer
+    after the other."""
+
+    @model_validator(mode="after")
+    def _matrix_can_be_kept(self) -> Self:
+        problems = []
+        if self.memory and self.solver in {"qr", "cg"}:
+            words = f"keeps a matrix J^T J, which solver: {self.solver} does without; use solver: cholesky"
+            problems.append(Problem(("memory",), words))
+        if self.memory and self.subset.by != "none":
+            words = "keeps J^T J by all parameters; use subset: none"
+            problems.append(Problem(("memory",), words))
+        raise_problems(problems)
+        return self
 
 
 def _optimizer_tag(value: Any) -> str | None:

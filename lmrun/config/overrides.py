@@ -12,14 +12,18 @@ from lmrun.config.base import Path
 from lmrun.config.document import Document, Finding, Place, Reader
 
 KEY = re.compile(r"[^.\[\]\s]+(\[\d+\])*")
-NAMED_SECTIONS: tuple[tuple[str | None, ...], ...] = (
-    ("dataset",),
-    ("model",),
-    ("loss",),
-    ("optimizer",),
-    ("model", "layers", None),
-)
-"""Where a name alone stands for `{name: ...}`; None is any index."""
+SHORT_FORMS: dict[tuple[str | None, ...], str] = {
+    ("dataset",): "name",
+    ("model",): "name",
+    ("loss",): "name",
+    ("optimizer",): "name",
+    ("optimizer", "damping", "scaling"): "name",
+    ("optimizer", "acceptance"): "name",
+    ("optimizer", "averaging"): "name",
+    ("optimizer", "subset"): "by",
+    ("model", "layers", None): "name",
+}
+"""Where a word alone stands for a section, and the section's key for it; None is any index."""
 
 
 DEFAULTS: dict[Path, dict[str, Any]] = {("optimizer",): {"name": "lm"}}
@@ -165,8 +169,8 @@ def _enter(document: Document, path: Path, key: str | int, place: Place) -> str 
         return None if isinstance(value, list) else "is not a list"
     if value is None:
         _put(document, path, deepcopy(DEFAULTS.get(path, {})), place)
-    elif isinstance(value, str) and _is_named(path):
-        parent[path[-1]] = {"name": value}
+    elif isinstance(value, str) and (word := _short_form(path)):
+        parent[path[-1]] = {word: value}
     elif isinstance(value, int | float) and path[:2] == ("model", "parameters") and len(path) == 3:
         parent[path[-1]] = {"start": value}
     elif not isinstance(value, dict):
@@ -174,9 +178,8 @@ def _enter(document: Document, path: Path, key: str | int, place: Place) -> str 
     return None
 
 
-def _is_named(path: Path) -> bool:
-    pattern = tuple(None if isinstance(key, int) else key for key in path)
-    return pattern in NAMED_SECTIONS
+def _short_form(path: Path) -> str | None:
+    return SHORT_FORMS.get(tuple(None if isinstance(key, int) else key for key in path))
 
 
 def _index_problem(value: Any, index: int) -> str | None:

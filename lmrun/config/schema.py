@@ -13,7 +13,8 @@ from pydantic import Field, model_validator
 from lmrun.config.base import Section, raise_problems
 from lmrun.config.consistency import problems_between
 from lmrun.config.datasets import DatasetConfig, Seed
-from lmrun.config.models import LossConfig, ModelConfig
+from lmrun.config.losses import LossConfig
+from lmrun.config.models import ModelConfig
 from lmrun.config.optimizers import SECOND_ORDER, OptimizerConfig
 from lmrun.config.training import TrainingConfig
 
@@ -21,6 +22,8 @@ TOLERANCES = {"float64": 1e-12, "float32": 1e-6}
 DEFAULT_STEPS = 1_000
 """As MATLAB's `trainlm` (`epochs`)."""
 DEFAULT_FIRST_ORDER_STEPS = 10_000
+REGRESSION = ("mse", "mae", "huber")
+"""The losses for which Levenberg-Marquardt is accelerated where nothing else is said."""
 
 
 class Alternative(Section):
@@ -74,7 +77,10 @@ def resolve(config: Config) -> Config:
     data = config.model_dump()
     data["alternatives"] = {}
     training = data["training"]
-    first_order, full_batch = is_first_order(config), training["batch_size"] == "full"
+    first_order = is_first_order(config)
+    if first_order and training["batch_size"] == "growing":
+        training["batch_size"] = "full"
+    full_batch = isinstance(training["batch_size"], str)
     if training["max_steps"] is None and training["max_epochs"] is None and training["max_seconds"] is None:
         training["max_steps"] = DEFAULT_FIRST_ORDER_STEPS if first_order else DEFAULT_STEPS
     for tolerance in ("gradient_tolerance", "step_tolerance"):
@@ -86,6 +92,9 @@ def resolve(config: Config) -> Config:
         data["loss"] = {
             "name": "sparse_categorical_crossentropy" if config.dataset.name == "mnist" else "mse"
         }
+    if config.optimizer.name == "lm" and config.optimizer.acceleration is None:
+        bends = data["loss"]["name"] in REGRESSION and config.precision == "float64"
+        data["optimizer"]["acceleration"] = "geodesic" if bends else "none"
     if config.dataset.name == "table" and config.dataset.normalization is None:
         data["dataset"]["normalization"] = "none" if config.model.name == "formula" else "standard"
     return Config.model_validate(data)

@@ -10,8 +10,9 @@ from lmrun.config.base import NonNegativeFloat, PositiveFloat, PositiveInt, Sect
 class TrainingConfig(Section):
     """When to stop and what to write on the way; of several limits, the first one reached ends the run."""
 
-    batch_size: PositiveInt | Literal["full"] = "full"
-    """Rows per step; `full` takes all of them at once."""
+    batch_size: PositiveInt | Literal["full", "growing"] = "full"
+    """Rows per step; `full` takes all of them at once, `growing` begins with a sample that grows as soon as
+    its loss no longer speaks for all rows (first-order optimizers: `full`)."""
     shuffle: bool = True
     """Draw a new order of the rows for each epoch (mini-batches only)."""
     max_steps: PositiveInt | None = None

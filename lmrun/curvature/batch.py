@@ -3,29 +3,36 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lmrun.curvature.layers.base import samples_last
 from lmrun.datasets.base import Split
 from lmrun.linalg.host import WORKERS
 
 Tensor = Any
 
-CHUNK_BYTES = 2**23
-"""Bytes of a chunk of the Jacobian: about the size of a core's share of the last-level cache. On 2 cores
-chunks of 4 to 16 MiB were the fastest (docs/benchmarks.md)."""
+CHUNK_BYTES = 2**22
+"""Bytes of a chunk of the Jacobian: about twice a core's own cache. On 2 cores chunks of 2 to 8 MiB were the
+fastest (docs/benchmarks.md)."""
 
 
-FEWEST_ROWS = 256
+FEWEST_ROWS = 1024
 """Below this many rows per worker a thread costs more than it saves."""
 
 
-@dataclass(frozen=True)
-class Chunk:
-    """Some rows: inputs [rows, ...], targets [rows, ...], weights [rows]."""
+class Rows(NamedTuple):
+    """Some rows of a split, on the device.
+
+    Attributes:
+        inputs: [rows, ..., channels] for a whole split, samples last [channels, ..., rows] for what a kernel
+            works on (`layers.base`): only rows that are contiguous can be drawn quickly.
+        targets: [rows, ...].
+        weights: [rows].
+    """
 
     inputs: Tensor
     targets: Tensor
@@ -42,7 +49,7 @@ class Batch:
         samples: Number of rows without the filling.
     """
 
-    chunks: tuple[Chunk, ...]
+    chunks: tuple[Rows, ...]
     weight: float
     samples: int
 
@@ -59,30 +66,36 @@ def chunk_rows(samples: int, row_bytes: int) -> int:
     return -(-samples // chunks)
 
 
-def make_batch(split: Split, rows: NDArray[np.integer] | None, chunk: int, dtype: str) -> Batch:
-    """Take rows of a split.
+def make_rows(split: Split, dtype: str) -> Rows:
+    """Put a split on the device; rows without weights weigh one each."""
+    weights = np.ones(split.rows, dtype) if split.weights is None else split.weights
+    return Rows(*(tf.constant(array) for array in (split.inputs, split.targets, weights)))
+
+
+def for_kernels(rows: Rows) -> Rows:
+    """Lay rows out with samples last."""
+    return rows._replace(inputs=samples_last(rows.inputs))
+
+
+def make_batch(rows: Rows, indices: NDArray[np.integer] | None, chunk: int, emphasis: float = 1.0) -> Batch:
+    """Take some rows.
 
     Args:
-        split: The data.
-        rows: Indices of the rows, or None for all.
+        rows: Where from, a whole split.
+        indices: Which, or None for all.
         chunk: Rows per chunk.
-        dtype: Floating-point type of the weights.
+        emphasis: Multiplies the weights.
     """
-    weights = np.ones(split.rows, dtype) if split.weights is None else split.weights
-    arrays = (split.inputs, split.targets, weights)
-    if rows is not None:
-        arrays = (arrays[0][rows], arrays[1][rows], arrays[2][rows])
-    samples = len(arrays[2])
-    total = float(np.sum(arrays[2], dtype=np.float64))
-    filling = -samples % chunk
-    if filling:
-        inputs, targets, weights = (
-            np.concatenate([array, np.repeat(array[:1], filling, axis=0)]) for array in arrays
-        )
-        weights[samples:] = 0
-        arrays = (inputs, targets, weights)
-    chunks = tuple(
-        Chunk(*(tf.convert_to_tensor(array[start : start + chunk]) for array in arrays))
-        for start in range(0, samples + filling, chunk)
-    )
-    return Batch(chunks, total, samples)
+    order = np.arange(len(rows.weights)) if indices is None else indices
+    samples = len(order)
+    # Filled up with the first row again.
+    padded = tf.constant(np.concatenate([order, np.repeat(order[:1], -samples % chunk)]).astype(np.int32))
+    there = tf.constant(np.arange(len(padded)) < samples)
+    weights = tf.where(there, emphasis * tf.gather(rows.weights, padded), tf.zeros([], rows.weights.dtype))
+    chunks = []
+    for start in range(0, len(padded), chunk):
+        piece = padded[start : start + chunk]
+        inputs, targets = tf.gather(rows.inputs, piece), tf.gather(rows.targets, piece)
+        taken = Rows(inputs, targets, weights[start : start + chunk])
+        chunks.append(for_kernels(taken))
+    return Batch(tuple(chunks), float(tf.reduce_sum(tf.cast(weights, tf.float64))), samples)

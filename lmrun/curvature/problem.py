@@ -5,18 +5,22 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
-from lmrun.curvature.batch import Batch, Chunk
+from lmrun.curvature.batch import Batch
+from lmrun.curvature.chunks import Arguments, Chunks
+from lmrun.curvature.forms import FORMS, Form
 from lmrun.curvature.kernels import Kernels
-from lmrun.linalg.algebra import Algebra, Matrix, StepScalars, Vector
-from lmrun.linalg.host import WORKERS
+from lmrun.curvature.sampling import sample
+from lmrun.curvature.selection import Selection
+from lmrun.linalg.algebra import WHOLE, Algebra, Curvature, Damping, Motion, StepScalars, Vector
+from lmrun.seeding import Stream, generator
 
 Tensor = Any
-POOL = ThreadPoolExecutor(WORKERS, thread_name_prefix="chunks")
 
 
 @dataclass(frozen=True)
@@ -24,17 +28,21 @@ class Linearization:
     """The quadratic model of the cost at one point.
 
     Attributes:
-        matrix: The Gauss-Newton matrix J^T J or the Hessian of the cost [n, n], its lower triangle.
-        gradient: J^T r [n].
+        curvature: The Gauss-Newton matrix J^T J or the Hessian of the cost.
+        gradient: Of the cost, J^T r [n], by all parameters.
         gradient_norm: Largest |element| of the gradient.
+        chunks: The rows that J^T J is of, where that is a sample.
+        selection: The parameters that J^T J is by, where those are some.
     """
 
-    matrix: Matrix
+    curvature: Curvature
     gradient: Vector
     gradient_norm: float
+    chunks: Chunks | None = None
+    selection: Selection | None = None
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Trial:
     """A step that was tried.
 
@@ -61,17 +69,42 @@ class Problem:
         kernels: The compiled functions.
         batch: The rows.
         algebra: Where the dense algebra happens.
+        seed: The config's; decides, with the step, what a random loss draws.
+        form: The form of J^T J; the matrix itself if not given.
     """
 
-    def __init__(self, kernels: Kernels, batch: Batch, algebra: Algebra) -> None:
+    def __init__(
+        self,
+        kernels: Kernels,
+        batch: Batch,
+        algebra: Algebra,
+        seed: int = 0,
+        form: Form | None = None,
+    ) -> None:
         self.kernels = kernels
         self.batch = batch
         self.algebra = algebra
-        outputs = kernels.network.model.output_shape[-1]
-        self.cost_per_loss = 0.5 * kernels.loss.scale(outputs) * batch.weight
+        self.form = form or FORMS["gram"](kernels, algebra)
+        self.chunks = Chunks(kernels, batch, algebra, seed)
+        self.cost_per_loss = 0.5 * kernels.loss.scale(kernels.graph.width) * batch.weight
         """cost = cost_per_loss * loss, see `losses.base`."""
-        self.workers = min(algebra.workers, len(batch.chunks))
+        self.progress = 0.0
+        """The share of the run's planned steps that is behind the present one."""
         self._known: tuple[Tensor, float] | None = None
+
+    @property
+    def seed(self) -> int:
+        """The config's."""
+        return self.chunks.seed
+
+    @property
+    def step(self) -> int:
+        """Steps made before the present one."""
+        return self.chunks.step
+
+    @step.setter
+    def step(self, number: int) -> None:
+        self.chunks.step = number
 
     def loss(self, params: Tensor) -> float:
         """Return the loss at params [n]; the last one evaluated is remembered."""
@@ -80,13 +113,26 @@ class Problem:
         return self._known[1]
 
     def _loss(self, params: Tensor) -> float:
-        def value(chunk: Chunk) -> Tensor:
-            return self.kernels.value(params, chunk.inputs, chunk.targets, chunk.weights)
+        return float(self._loss_tensor(params))
 
-        sums = self._each(value, self.batch.chunks)
-        total = sums[0] if len(sums) == 1 else tf.add_n([tf.cast(value, tf.float64) for value in sums])
+    def _loss_tensor(self, params: Tensor) -> Tensor:
+        """The loss, a number on the host, a float64 scalar on a device."""
+
+        def value(rows: Arguments) -> Tensor:
+            return self.kernels.value(params, *rows)
+
+        sums = self.chunks.each(value, self.chunks.plain)
         # Rows of weight zero only have nothing to lose.
-        return float(total.numpy()) / (self.batch.weight or 1.0)
+        return self.algebra.total(sums) / (self.batch.weight or 1.0)
+
+    def compile(self, params: Tensor, *, accelerate: bool) -> None:
+        """Let XLA compile side by side what the first step would call one after the other."""
+        calls: list[Callable[[], Any]] = [partial(self._loss, params), partial(self.linearize, params)]
+        if accelerate:
+            calls.append(partial(self.form.bend, self.chunks, params, params))
+        with ThreadPoolExecutor(len(calls)) as threads:
+            for done in [threads.submit(call) for call in calls]:
+                done.result()
 
     def zero_loss(self) -> float:
         """Return the loss of a model whose outputs are all zero."""
@@ -96,37 +142,65 @@ class Problem:
         ]
         return sum(sums) / (self.batch.weight or 1.0)
 
-    def linearize(self, params: Tensor) -> Linearization:
-        """Accumulate J^T J and J^T r over the chunks; J is never whole."""
-        shares = [self.batch.chunks[worker :: self.workers] for worker in range(self.workers)]
-        (gram, gradient), *others = self._each(lambda share: self._accumulate(params, share), shares)
-        for more_gram, more_gradient in others:
-            gram, gradient = gram + more_gram, gradient + more_gradient
-        return Linearization(gram, gradient, self.algebra.largest(gradient))
+    def gradient(self, params: Tensor) -> Vector:
+        """Return the gradient of the cost over all rows [n]."""
 
-    def _accumulate(self, params: Tensor, chunks: Sequence[Chunk]) -> tuple[Matrix, Vector]:
-        gram, gradient = self.algebra.zeros(self.kernels.network.size)
-        for chunk in chunks:
-            residual, jacobian = self.kernels.residual_and_jacobian(
-                params, chunk.inputs, chunk.targets, chunk.weights
-            )
-            gram, gradient = self.algebra.add_rows(gram, gradient, jacobian, residual)
-        return gram, gradient
+        def gradient(rows: Arguments) -> Tensor:
+            return self.kernels.value_and_gradient(params, *rows)[1]
 
-    def _each(self, work: Callable[[Any], Any], items: Sequence[Any]) -> list[Any]:
-        """Work on all items at once, one thread each; the results in the items' order."""
-        return list(map(work, items) if self.workers == 1 else POOL.map(work, items))
+        total = tf.add_n(self.chunks.each(gradient, self.chunks.plain))
+        return self.algebra.adopt(self.cost_per_loss / (self.batch.weight or 1.0) * total)
 
-    def second_order(self, params: Tensor) -> Linearization:
-        """Return the Hessian and the gradient of the cost."""
-        hessian: Any = 0.0
-        gradient: Any = 0.0
-        for chunk in self.batch.chunks:
-            more = self.kernels.gradient_and_hessian(params, chunk.inputs, chunk.targets, chunk.weights)
-            gradient, hessian = gradient + more[0], hessian + more[1]
+    def linearize(
+        self, params: Tensor, selection: Selection | None = None, rows: float = 1.0
+    ) -> Linearization:
+        """Return J^T J and J^T r, in the problem's form.
+
+        Args:
+            params: [n].
+            selection: The parameters that J^T J is by, if not all.
+            rows: The share of the rows that J^T J is of, drawn anew for each step; the gradient is always
+                that of all rows.
+        """
+        if rows >= 1:
+            curvature, own = self.form.linearize(self.chunks, params, selection)
+            gradient = self.algebra.adopt(own)
+            return Linearization(curvature, gradient, self.algebra.largest(gradient), None, selection)
+        gradient = self.gradient(params)
+        chunks = self._sampled(rows)
+        curvature, _ = self.form.linearize(chunks, params, selection, gradient)
+        return Linearization(curvature, gradient, self.algebra.largest(gradient), chunks, selection)
+
+    def _sampled(self, share: float) -> Chunks:
+        draw = generator(self.seed, Stream.SAMPLE, self.step)
+        drawn = sample(self.batch, share, self.algebra.workers, draw)
+        chunks = Chunks(self.kernels, drawn, self.algebra, self.seed)
+        chunks.step = self.step
+        return chunks
+
+    def second_order(self, params: Tensor, *, modified: bool = False) -> Linearization:
+        """Return the Hessian and the gradient of the cost.
+
+        Args:
+            params: [n].
+            modified: Whether steps are by a positive definite matrix near the Hessian (`linalg.modified`).
+        """
+        plain, workers = self.chunks.plain, self.chunks.workers
+        shares = [plain[worker::workers] for worker in range(workers)]
+        sums = self.chunks.each(partial(self._gradient_and_hessian, params), shares)
+        gradient, hessian = (tf.add_n(parts) for parts in zip(*sums, strict=True))
         factor = self.cost_per_loss / (self.batch.weight or 1.0)
-        matrix, vector = self.algebra.adopt(factor * hessian), self.algebra.adopt(factor * gradient)
-        return Linearization(matrix, vector, self.algebra.largest(vector))
+        curvature = self.algebra.matrix(factor * hessian, factor * gradient, modified=modified)
+        return Linearization(curvature, curvature.gradient, self.algebra.largest(curvature.gradient))
+
+    def _gradient_and_hessian(self, params: Tensor, share: Sequence[Arguments]) -> tuple[Tensor, Tensor]:
+        """Add up a worker's chunks: it holds one sum, however many there are."""
+        first, *others = share
+        gradient, hessian = self.kernels.gradient_and_hessian(params, *first)
+        for rows in others:
+            more = self.kernels.gradient_and_hessian(params, *rows)
+            gradient, hessian = gradient + more[0], hessian + more[1]
+        return gradient, hessian
 
     def damped_trial(
         self,
@@ -136,34 +210,35 @@ class Problem:
         scaling: Vector,
         *,
         accelerate: bool = False,
+        radius: float | None = None,
+        motion: Motion = WHOLE,
     ) -> Trial:
-        """Try the step (matrix + damping D)^-1 (-gradient), bent along the geodesic where asked."""
+        """Try the step (J^T J + damping D)^-1 (-gradient), bent along the geodesic where asked.
 
-        def bend(direction: Tensor) -> Vector:
-            return self._bend(params, direction)
+        With a model by k selected parameters, `scaling` and the drift of `motion` are [k].
+        """
+        chunks, selection = model.chunks or self.chunks, model.selection
+        damped = Damping(damping, scaling, radius)
+        if selection is None:
+            bend = partial(self.form.bend, chunks, params) if accelerate else None
+            step = self.algebra.damped_step(model.curvature, damped, params, self._loss_tensor, bend, motion)
+            return Trial(*step)
 
-        moved, scalars = self.algebra.damped_step(
-            model.matrix, model.gradient, damping, scaling, params, bend=bend if accelerate else None
+        def loss(some: Tensor) -> Tensor:
+            return self._loss_tensor(selection.put(params, some))
+
+        def bend_some(direction: Tensor) -> Vector:
+            bent = self.form.bend(chunks, params, selection.spread(direction))
+            return bent if self.form.by_rows else selection.take(bent)
+
+        some, reached, scalars = self.algebra.damped_step(
+            model.curvature, damped, selection.take(params), loss, bend_some if accelerate else None, motion
         )
-        return self._trial(moved, scalars)
+        return Trial(selection.put(params, some), reached, scalars)
 
-    def _bend(self, params: Tensor, direction: Tensor) -> Vector:
-        """J^T r_vv [n], r_vv being the second derivative of the residuals along a direction [n]."""
-
-        def part(chunk: Chunk) -> Tensor:
-            return self.kernels.bend(params, direction, chunk.inputs, chunk.targets, chunk.weights)
-
-        return self.algebra.adopt(tf.add_n(self._each(part, self.batch.chunks)))
-
-    def newton_trial(self, params: Tensor, model: Linearization) -> Trial:
-        """Try the step matrix^-1 (-gradient) of a symmetric matrix."""
-        moved, scalars = self.algebra.newton_step(model.matrix, model.gradient, params)
-        return self._trial(moved, scalars)
-
-    def _trial(self, moved: Tensor, scalars: StepScalars) -> Trial:
-        if not scalars.valid:
-            return Trial(moved, float("nan"), scalars)
-        return Trial(moved, self._loss(moved), scalars)
+    def newton_trial(self, params: Tensor, model: Linearization, length: float = 1.0) -> Trial:
+        """Try the step length matrix^-1 (-gradient)."""
+        return Trial(*self.algebra.newton_step(model.curvature, params, self._loss_tensor, length))
 
     def accept(self, trial: Trial) -> Tensor:
         """Remember the loss of an accepted trial and return its parameters."""

@@ -1,13 +1,12 @@
 """Datasets: from a `dataset` section of the config to arrays, their names and their normalization."""
 
+from lmrun.config.losses import TargetKind
 from lmrun.datasets.base import Affine, Dataset, Split
 from lmrun.datasets.matrix import read_matrix
 from lmrun.datasets.registry import LOADERS, load_dataset
-from lmrun.datasets.targets import TARGETS_OF_LOSS, TargetKind
 
 __all__ = [
     "LOADERS",
-    "TARGETS_OF_LOSS",
     "Affine",
     "Dataset",
     "Split",

@@ -11,11 +11,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.config.datasets import MnistConfig
+from lmrun.config.losses import TargetKind
 from lmrun.datasets.base import Dataset, Split
 from lmrun.datasets.npz import open_npz
 from lmrun.datasets.sampling import choose_seed
 from lmrun.datasets.splits import random_rows
-from lmrun.datasets.targets import TargetKind
 from lmrun.errors import DataError
 
 CLASSES = 10

@@ -7,10 +7,10 @@ from types import MappingProxyType
 from typing import Any, Literal, Protocol
 
 from lmrun.config.datasets import DatasetConfig
+from lmrun.config.losses import TargetKind
 from lmrun.datasets import mnist, rosenbrock, rosenbrock_curve, sinc, table
 from lmrun.datasets.base import Dataset
 from lmrun.datasets.finish import finish
-from lmrun.datasets.targets import TargetKind
 
 
 class Loader(Protocol):
@@ -44,7 +44,7 @@ def load_dataset(
         config: The `dataset` section.
         seed: The config's seed; a seed in the section itself comes first.
         precision: Type of all arrays but class labels; computed in float64, rounded once at the end.
-        targets: What the loss expects the targets to be; `TARGETS_OF_LOSS[loss.name]`.
+        targets: What the loss expects the targets to be; `loss.targets` of the config.
 
     Returns:
         The dataset with C-contiguous arrays and its checksum.

@@ -5,10 +5,11 @@ from __future__ import annotations
 import numpy as np
 
 from lmrun.config.datasets import RosenbrockConfig
+from lmrun.config.losses import TargetKind
 from lmrun.datasets.base import Affine, Dataset, Split
 from lmrun.datasets.rosenbrock_minima import known_minima, rosenbrock
 from lmrun.datasets.sampling import Draw, Float64, choose_seed, uniform
-from lmrun.datasets.targets import TargetKind, require_values
+from lmrun.datasets.targets import require_values
 from lmrun.errors import DataError
 
 LIMIT = 2.0

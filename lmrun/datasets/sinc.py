@@ -5,9 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from lmrun.config.datasets import SincConfig
+from lmrun.config.losses import TargetKind
 from lmrun.datasets.base import Dataset, Split
 from lmrun.datasets.sampling import Draw, Float64, add_noise, choose_seed, uniform
-from lmrun.datasets.targets import TargetKind, require_values
+from lmrun.datasets.targets import require_values
 
 
 def load(config: SincConfig, *, seed: int, targets: TargetKind) -> Dataset:

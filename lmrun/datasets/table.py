@@ -9,12 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.config.datasets import TableConfig
+from lmrun.config.losses import TargetKind
 from lmrun.datasets.base import Affine, Dataset, Split
 from lmrun.datasets.checks import numbers, require_some_weight, require_variation, require_weights
 from lmrun.datasets.normalization import FITS
 from lmrun.datasets.splits import split_rows
 from lmrun.datasets.table_files import read_columns
-from lmrun.datasets.targets import TargetKind, encode
+from lmrun.datasets.targets import encode
 from lmrun.errors import DataError
 
 Float64 = NDArray[np.float64]

@@ -5,30 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import MappingProxyType
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lmrun.config.losses import TargetKind
 from lmrun.datasets.columns import Columns
 from lmrun.errors import DataError
 
 Float64 = NDArray[np.float64]
-
-TargetKind = Literal["values", "binary", "one_hot", "labels"]
-"""`values`: numbers [rows, targets]; `binary`: 0 or 1, floating [rows, targets]; `one_hot`: a single 1 per
-row, floating [rows, classes]; `labels`: int64 [rows]."""
-
-TARGETS_OF_LOSS: Mapping[str, TargetKind] = MappingProxyType(
-    {
-        "mse": "values",
-        "mae": "values",
-        "huber": "values",
-        "binary_crossentropy": "binary",
-        "categorical_crossentropy": "one_hot",
-        "sparse_categorical_crossentropy": "labels",
-    }
-)
 
 
 @dataclass(frozen=True)

@@ -12,31 +12,25 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+
+from lmrun.losses.base import Diagonal
 
 Tensor = Any
 
 
-def _diagonal(weights: Tensor) -> Tensor:
-    """[rows, outputs] to the diagonal factor [rows, outputs, outputs]."""
-    return tf.linalg.diag(weights)
+class _Elementwise(Diagonal):
+    """What the three share: r = F e."""
 
-
-class _Elementwise:
-    """What the three share: the sample's loss is the mean over its outputs."""
-
-    def scale(self, outputs: int) -> float:
-        """The cost adds elements up, the loss averages them."""
-        return float(outputs)
-
-    def components(self, outputs: int) -> int:
-        """One residual per output."""
-        return outputs
+    def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Residual r = sqrt(w) e; [rows, outputs]."""
+        return self.root(outputs, targets) * (outputs - targets)
 
 
 @dataclass(frozen=True)
 class MeanSquaredError(_Elementwise):
-    """rho(e) = e^2."""
+    """rho(e) = e^2, w = 1."""
 
     name: str = "mse"
 
@@ -44,13 +38,9 @@ class MeanSquaredError(_Elementwise):
         """The loss l = mean of e^2; [rows]."""
         return tf.reduce_mean(tf.square(outputs - targets), axis=-1)
 
-    def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Residual r = e; [rows, outputs]."""
-        return outputs - targets
-
-    def factor(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Factor F = 1; [rows, outputs, outputs]."""
-        return _diagonal(tf.ones_like(outputs))
+    def root(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Diagonal of F = 1; [rows, outputs]."""
+        return tf.ones_like(outputs)
 
 
 @dataclass(frozen=True)
@@ -63,20 +53,12 @@ class MeanAbsoluteError(_Elementwise):
         """The loss l = mean of |e|; [rows]."""
         return tf.reduce_mean(tf.abs(outputs - targets), axis=-1)
 
-    def _root_weight(self, error: Tensor) -> Tensor:
+    def root(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Diagonal of F = 1 / sqrt(2 |e|); [rows, outputs]."""
         # The weight of e = 0 is infinite; below the root of the smallest step of the floating-point type an
         # error is an exact fit as far as a squared quantity can tell.
-        floor = tf.constant(error.dtype.as_numpy_dtype(_epsilon(error)) ** 0.5, error.dtype)
-        return tf.math.rsqrt(2.0 * tf.maximum(tf.abs(error), floor))
-
-    def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Residual r = e / sqrt(2 |e|); [rows, outputs]."""
-        error = outputs - targets
-        return error * self._root_weight(error)
-
-    def factor(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Factor F = diag(1 / sqrt(2 |e|)); [rows, outputs, outputs]."""
-        return _diagonal(self._root_weight(outputs - targets))
+        floor = float(np.finfo(outputs.dtype.as_numpy_dtype).eps) ** 0.5
+        return tf.math.rsqrt(2.0 * tf.maximum(tf.abs(outputs - targets), floor))
 
 
 @dataclass(frozen=True)
@@ -92,18 +74,6 @@ class Huber(_Elementwise):
         inside = tf.minimum(size, self.delta)
         return tf.reduce_mean(0.5 * inside * inside + self.delta * (size - inside), axis=-1)
 
-    def _root_weight(self, error: Tensor) -> Tensor:
-        return tf.sqrt(0.5 * self.delta / tf.maximum(tf.abs(error), self.delta))
-
-    def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Residual r = sqrt(w) e with w = min(1, delta / |e|) / 2; [rows, outputs]."""
-        error = outputs - targets
-        return error * self._root_weight(error)
-
-    def factor(self, outputs: Tensor, targets: Tensor) -> Tensor:
-        """Factor F = diag(sqrt(w)); [rows, outputs, outputs]."""
-        return _diagonal(self._root_weight(outputs - targets))
-
-
-def _epsilon(tensor: Tensor) -> float:
-    return {"float32": 2.0**-23, "float64": 2.0**-52}[tensor.dtype.name]
+    def root(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """Diagonal of F = sqrt(w) with w = min(1, delta / |e|) / 2; [rows, outputs]."""
+        return tf.sqrt(0.5 * self.delta / tf.maximum(tf.abs(outputs - targets), self.delta))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,6 +10,8 @@ import keras
 import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
+
+from lmrun.errors import DataError
 
 Tensor = Any
 """A `tf.Tensor`; TensorFlow ships no types that a checker could use."""
@@ -43,30 +45,43 @@ class LayerSlice:
 
 
 class Network:
-    """A chain of Keras layers, evaluated without touching its variables.
+    """A Keras model, evaluated without touching its variables.
 
-    Every layer with parameters is linear in them up to its own output (activations are layers of their own),
-    or has a Jacobian rule of its own: see `curvature.jacobian`.
+    Its parameters are `model.trainable_variables`, one after the other. `outputs` is Keras' own forward pass;
+    `curvature.graph` computes the same layer by layer, in a layout and with rules of its own.
 
     Args:
-        model: A built `keras.Sequential`.
+        model: A built `keras.Sequential`, or a functional `keras.Model` with one input; several outputs are
+            put side by side.
+
+    Raises:
+        DataError: A model of another kind, or one whose weights are of several types.
     """
 
-    def __init__(self, model: keras.Sequential) -> None:
+    def __init__(self, model: keras.Model) -> None:
+        check(model)
         self.model = model
-        self.layers: list[LayerSlice] = []
-        start = 0
-        for layer in model.layers:
-            shapes = tuple(tuple(variable.shape) for variable in layer.trainable_variables)
-            self.layers.append(LayerSlice(layer, start, shapes))
-            start += self.layers[-1].size
-        self.size = start
+        self._starts: dict[int, int] = {}
+        self.size = 0
         """Number n of parameters."""
+        for variable in model.trainable_variables:
+            self._starts[id(variable)] = self.size
+            self.size += int(np.prod(variable.shape, dtype=np.int64))
+        parts = [part for layer in model.layers if (part := self.part(layer)) is not None]
+        whole = LayerSlice(model, 0, tuple(tuple(variable.shape) for variable in model.trainable_variables))
+        self.layers: list[LayerSlice] = parts if covers(parts, self.size) else [whole]
 
-    @property
-    def convolutional(self) -> bool:
-        """Whether a layer convolves images."""
-        return any(isinstance(part.layer, keras.layers.Conv2D) for part in self.layers)
+    def part(self, layer: keras.Layer | keras.Operation) -> LayerSlice | None:
+        """Return where the parameters of a layer stand, at any depth of the model.
+
+        None where they do not stand together, because a variable belongs to several layers.
+        """
+        variables = getattr(layer, "trainable_variables", [])
+        starts = [self._starts.get(id(variable)) for variable in variables]
+        shapes = tuple(tuple(variable.shape) for variable in variables)
+        part = LayerSlice(layer, starts[0] or 0 if starts else 0, shapes)
+        expected = part.start + np.cumsum([0, *part.sizes])[:-1]
+        return part if starts == expected.tolist() else None
 
     def params(self) -> NDArray[np.floating]:
         """Return the model's present weights as one vector [n]."""
@@ -81,31 +96,10 @@ class Network:
             variable.assign(np.reshape(params[offset : offset + size], variable.shape))
             offset += size
 
-    def trace(
-        self, params: Tensor, inputs: Tensor
-    ) -> Iterator[tuple[LayerSlice, list[Tensor], Tensor, Tensor]]:
-        """Evaluate layer by layer.
-
-        Args:
-            params: [n].
-            inputs: [rows, ...].
-
-        Yields:
-            The layer, its weights, its input [rows, ...] and its output [rows, ...].
-        """
-        values = inputs
-        for part in self.layers:
-            weights = part.weights(params)
-            outputs, _ = part.layer.stateless_call(weights, [], values)
-            yield part, weights, values, outputs
-            values = outputs
-
     def outputs(self, params: Tensor, inputs: Tensor) -> Tensor:
-        """Predict; params [n], inputs [rows, ...] to [rows, outputs]."""
-        values = inputs
-        for *_, layer_outputs in self.trace(params, inputs):
-            values = layer_outputs
-        return values
+        """Predict in inference mode; params [n], inputs [rows, ...] to [rows, outputs]."""
+        weights = [weight for part in self.layers for weight in part.weights(params)]
+        return stacked(stateless(self.model, weights, inputs))
 
     def named_params(self) -> dict[str, float]:
         """Return the parameters of a formula by name; empty for a network."""
@@ -114,6 +108,51 @@ class Network:
             for variable in self.model.trainable_variables
             if variable.shape == ()
         }
+
+
+def check(model: keras.Model) -> None:
+    """Refuse what cannot be fitted.
+
+    Raises:
+        DataError: See `Network`.
+    """
+    if not isinstance(model, keras.Sequential | keras.Function) or not model.built:
+        raise DataError(
+            f"model: {type(model).__name__} is no Sequential or functional Keras model that is built; for a "
+            "model of another kind, `keras.Model(inputs, model(inputs))` with `inputs = keras.Input(shape)` "
+            "is one."
+        )
+    if len(model.inputs) != 1:
+        raise DataError(f"model: it reads {len(model.inputs)} inputs; lmrun has one, put them side by side.")
+    types = sorted({str(variable.dtype) for variable in model.trainable_variables})
+    if len(types) != 1:
+        kinds = " and ".join(types) or "none at all"
+        raise DataError(f"model: its weights are of one floating-point type, not {kinds}.")
+
+
+def covers(parts: Sequence[LayerSlice], size: int) -> bool:
+    """Whether the slices hold every parameter 0 to size once; a slice that is there twice counts once."""
+    end = 0
+    for start, length in sorted({(part.start, part.size) for part in parts if part.size}):
+        if start != end:
+            return False
+        end += length
+    return end == size
+
+
+def stateless(layer: keras.Layer, weights: Sequence[Tensor], *args: Any, **kwargs: Any) -> Any:
+    """Call a layer or a model in inference mode, `weights` standing in for its trainable variables."""
+    with keras.StatelessScope(state_mapping=list(zip(layer.trainable_variables, weights, strict=True))):
+        return layer(*args, training=False, **kwargs)
+
+
+def stacked(outputs: Any) -> Tensor:
+    """Put outputs [rows, ...] of any structure side by side, [rows, outputs]."""
+    flat = [
+        tf.reshape(output, [-1, int(np.prod(output.shape[1:], dtype=np.int64))])
+        for output in keras.tree.flatten(outputs)
+    ]
+    return flat[0] if len(flat) == 1 else tf.concat(flat, axis=1)
 
 
 def sequential(layers: Sequence[keras.Layer], input_shape: tuple[int, ...], dtype: str) -> keras.Sequential:

@@ -14,7 +14,8 @@ from lmrun.status import Status
 
 Tensor = Any
 State = Mapping[str, Any]
-"""Numbers and tensors by name; all that a checkpoint has to keep besides the parameters."""
+"""Numbers and tensors by name; all that a checkpoint has to keep besides the parameters. Where there is an
+`average` of the parameters [n], that is the model, and the parameters are where the next step begins."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +35,7 @@ class StepInfo:
         accepted: Whether the parameters moved.
         attempts: Trials, the accepted one included.
         invalid_attempts: Trials whose factorization failed or whose loss was not finite.
+        turns: Steps in which every parameter has its turn: more than 1 where a step changes some only.
         status: Why no further step is possible, or None.
     """
 
@@ -47,6 +49,7 @@ class StepInfo:
     accepted: bool | None = None
     attempts: int | None = None
     invalid_attempts: int | None = None
+    turns: int = 1
     status: Status | None = None
 
 

@@ -8,11 +8,12 @@ same bits.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any, NamedTuple, Protocol
+from typing import Any, Protocol
 
 import numpy as np
 import tensorflow as tf
 
+from lmrun.curvature.batch import Rows, for_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.optimizers.base import State, StepInfo
 from lmrun.status import DIVERGED
@@ -42,20 +43,13 @@ class Rule(Protocol):
         ...
 
 
-class Rows(NamedTuple):
-    """All training rows on the device: inputs [rows, ...], targets [rows, ...], weights [rows]."""
-
-    inputs: Tensor
-    targets: Tensor
-    weights: Tensor
-
-
 @dataclass(frozen=True)
 class Block:
     """The steps of one call.
 
     Attributes:
-        rows: The training rows.
+        rows: The training rows: a whole split for mini-batches, laid out for kernels for the full batch
+            (`curvature.batch`).
         order: Indices int32 [batches, batch_size] of an epoch, or None for the full batch.
         start: The first batch.
         count: Number of steps.
@@ -84,7 +78,7 @@ class FirstOrder:
     def __init__(self, rule: Rule, kernels: Kernels) -> None:
         self.rule = rule
         self.kernels = kernels
-        fuse = not kernels.network.convolutional and rule.pure
+        fuse = rule.pure
         self._full = tf.function(self._full_batch, jit_compile=fuse, autograph=False)
         self._mini = tf.function(self._mini_batches, jit_compile=fuse, autograph=False)
         self._evaluate = tf.function(self._loss_and_gradient, jit_compile=fuse, autograph=False)
@@ -176,7 +170,7 @@ class FirstOrder:
         ) -> tuple[Tensor, Tensor, dict[str, Tensor], Tensor]:
             # XLA would compile a slice, order[start + made], anew for each start.
             indices = tf.gather(order, start + made)
-            batch = Rows(*(tf.gather(array, indices) for array in rows))
+            batch = for_kernels(Rows(*(tf.gather(array, indices) for array in rows)))
             loss, gradient = self._loss_and_gradient(params, batch)
             params, slots = self.rule.apply(params, gradient, slots)
             return made + 1, params, slots, losses.write(made, loss)

@@ -32,7 +32,7 @@ RULES: dict[str, Callable[[Any, Kernels], Rule]] = {
 """First-order optimizers."""
 
 SECOND_ORDER: dict[str, Callable[[Any], SecondOrder]] = {
-    "newton": lambda config: newton(),
+    "newton": newton,
     "gauss-newton": lambda config: gauss_newton(),
     "lm": levenberg_marquardt,
 }

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.build import Experiment
-from lmrun.curvature.batch import Batch, chunk_rows, make_batch
+from lmrun.curvature.batch import Batch, chunk_rows, make_batch, make_rows
 from lmrun.datasets.base import Split
 
 Tensor = Any
@@ -27,7 +27,7 @@ class Evaluator:
         self.split = split
         row_bytes = max(1, split.inputs[0].nbytes) * 64
         chunk = chunk_rows(split.rows, row_bytes)
-        self.batch: Batch = make_batch(split, None, chunk, experiment.config.precision)
+        self.batch: Batch = make_batch(make_rows(split, experiment.config.precision), None, chunk)
 
     def outputs(self, params: Tensor) -> NDArray[np.floating]:
         """Predict all rows [rows, outputs] in the units of the training."""
@@ -39,17 +39,14 @@ class Evaluator:
     def loss(self, params: Tensor) -> float:
         """Return the weighted mean loss."""
         kernels = self.experiment.kernels
-        total = sum(
-            float(kernels.value(params, chunk.inputs, chunk.targets, chunk.weights).numpy())
-            for chunk in self.batch.chunks
-        )
+        total = sum(float(kernels.value(params, *chunk).numpy()) for chunk in self.batch.chunks)
         return total / self.batch.weight
 
     def accuracy(self, params: Tensor) -> float | None:
         """Return the weighted share of rows (binary: of elements) predicted right; None for regression."""
         if self.experiment.dataset.task != "classification":
             return None
-        hits = HITS.get(self.experiment.loss.name, class_hits)
+        hits = HITS.get(self.experiment.targets, class_hits)
         correct = hits(self.outputs(params), self.split.targets)
         return float(np.average(correct, axis=0, weights=self.split.weights).mean())
 
@@ -85,5 +82,5 @@ def binary_hits(outputs: NDArray[np.floating], targets: NDArray[Any]) -> NDArray
     return np.asarray((outputs > 0) == (targets > 0.5))
 
 
-HITS = {"binary_crossentropy": binary_hits}
-"""Losses whose outputs are not exclusive classes."""
+HITS = {"binary": binary_hits}
+"""Targets that are not exclusive classes."""

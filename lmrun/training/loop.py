@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import tensorflow as tf
 
@@ -13,7 +14,8 @@ from lmrun.runs.checkpoints import read_checkpoint
 from lmrun.runs.layout import RunDirectory
 from lmrun.status import DIVERGED, FAILURES, MESSAGES, NO_IMPROVEMENT, START_NOT_FINITE, Status
 from lmrun.training import stopping
-from lmrun.training.drivers import Driver, make_driver
+from lmrun.training.driver import Driver
+from lmrun.training.drivers import make_driver
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.interrupt import Interruption, listening
 from lmrun.training.progress import Progress
@@ -21,6 +23,8 @@ from lmrun.training.recorder import Recorder, Row
 from lmrun.training.schedule import Schedule
 from lmrun.training.state import LoopState, unpack
 from lmrun.training.tracker import Tracker
+
+Tensor = Any
 
 CALL_SECONDS = 0.1
 """A block of first-order steps lasts about this long: Ctrl-C and the limits are looked at in between."""
@@ -40,6 +44,7 @@ class Outcome:
         loss: The loss over all training rows at the last parameters.
         best_loss: The same at the best parameters.
         improved: Whether that is lower than the loss before the first step.
+        model: The last parameters of the model [n].
     """
 
     status: Status
@@ -50,6 +55,7 @@ class Outcome:
     loss: float
     best_loss: float
     improved: bool
+    model: Tensor
 
 
 def schedule_of(experiment: Experiment) -> Schedule:
@@ -190,7 +196,7 @@ class Loop:
         complete = schedule.full_batch or schedule.batch(state.step) == 0
         if not complete or not stopping.target_reached(self.training, state.loss):
             return None
-        loss = state.loss if schedule.full_batch else self.driver.loss(state.params)
+        loss = state.loss if schedule.full_batch else self.driver.loss(self.tracker.model)
         return Status.TARGET_REACHED if stopping.target_reached(self.training, loss) else None
 
     def _seconds(self) -> float:
@@ -225,6 +231,7 @@ class Loop:
             loss=losses.last,
             best_loss=losses.best,
             improved=improved,
+            model=self.tracker.model,
         )
 
 

@@ -8,18 +8,17 @@ from itertools import pairwise
 import numpy as np
 import psutil
 
-from lmrun.build import Experiment
+from lmrun.build import Experiment, solver_of
 from lmrun.config.datasets import DatasetConfig
 from lmrun.config.optimizers import SECOND_ORDER
 from lmrun.config.schema import Config
-from lmrun.curvature.batch import chunk_rows
+from lmrun.curvature.batch import CHUNK_BYTES, chunk_rows
+from lmrun.curvature.forms import SOLVERS, Sizes, held_bytes
 from lmrun.errors import MemoryRefusedError
 from lmrun.optimizers.first_order import FirstOrder
-from lmrun.training.drivers import jacobian_row_bytes
 from lmrun.training.schedule import Schedule
 
-GRAM_COPIES = 3
-"""J^T J, its damped copy and the Cholesky factor."""
+NO_MATRIX = "or what needs no matrix: lm with optimizer.solver=cg, or optimizer=adam"
 
 
 @dataclass(frozen=True)
@@ -33,6 +32,8 @@ class Plan:
         jacobian: The whole Jacobian of a step; it is worked through in chunks.
         jacobian_chunk: What of it is in memory at a time.
         gram: J^T J.
+        form: What a step is solved with (`curvature.forms`); None for first-order optimizers.
+        held: All that this form holds beside the chunks.
         data: All arrays of the dataset.
         needed: An estimate of all that the training holds at a time.
         available: Free memory of the machine.
@@ -44,6 +45,8 @@ class Plan:
     jacobian: int
     jacobian_chunk: int
     gram: int
+    form: str | None
+    held: int
     data: int
     needed: int
     available: int
@@ -53,28 +56,37 @@ def plan(experiment: Experiment, schedule: Schedule) -> Plan:
     """Estimate what a run needs."""
     size = np.dtype(experiment.config.precision).itemsize
     count = experiment.network.size
-    row = jacobian_row_bytes(experiment)
+    forms = experiment.forms
+    sizes = forms.sizes(schedule.size)
+    row = forms.row_bytes(schedule.size)
+    jacobian = sizes.rows * count * size
     chunk = chunk_rows(schedule.size, row) * row
-    gram = count * count * size
     dataset = experiment.dataset
     data = sum(
         split.inputs.nbytes + split.targets.nbytes + split.rows * size
         for split in (dataset.train, dataset.validation, dataset.test)
         if split is not None
     )
-    first_order = isinstance(experiment.optimizer, FirstOrder)
     # The data lives in NumPy, in the driver and in the evaluators of the end.
     needed = 4 * data + 16 * count * size
-    if not first_order:
+    form, held = None, 0
+    if not isinstance(experiment.optimizer, FirstOrder):
+        form = "gram" if experiment.config.optimizer.name == "newton" else forms.name(schedule.size)
+        held = held_bytes(form, sizes)
+        if form == "cg":
+            # Chunks of products hold no Jacobian, but it passes by.
+            chunk += min(jacobian, CHUNK_BYTES)
         # XLA holds a chunk about three times while it is put together, on every worker.
-        needed += (GRAM_COPIES * gram + 3 * chunk) * experiment.algebra.workers
+        needed += held + 3 * chunk * sizes.workers
     return Plan(
         parameters=count,
         rows=dataset.train.rows,
         batch_rows=schedule.size,
-        jacobian=schedule.size * row,
+        jacobian=jacobian,
         jacobian_chunk=chunk,
-        gram=gram,
+        gram=count * count * size,
+        form=form,
+        held=held,
         data=data,
         needed=needed,
         available=int(psutil.virtual_memory().available),
@@ -112,14 +124,22 @@ def refuse_impossible(config: Config) -> None:
     # Made in float64, whatever the precision, as inputs and targets.
     points = 0 if config.dataset.name == "table" else config.dataset.points or 0
     data = points * (input_width(config.dataset) + 1) * 8 if config.dataset.name != "mnist" else 0
-    matrix = GRAM_COPIES * count * count * size if config.optimizer.name in SECOND_ORDER else 0
+    matrix = _least_held(config, Sizes(count, max(points, 1), size, 1))
     needed, available = 2 * data + 4 * count * size + matrix, int(psutil.virtual_memory().available)
     if needed > available:
         raise MemoryRefusedError(
             f"The run needs at least {human(needed)} of memory ({points:,} generated points, {count:,} "
-            f"parameters), but {human(available)} are free. Use fewer points or parameters, or "
-            "optimizer=adam, which needs no matrix."
+            f"parameters), but {human(available)} are free. Use fewer points or "
+            f"parameters, {NO_MATRIX}."
         )
+
+
+def _least_held(config: Config, sizes: Sizes) -> int:
+    """Bytes that the form of a second-order optimizer holds at least; sizes with as few rows as possible."""
+    if config.optimizer.name not in SECOND_ORDER:
+        return 0
+    newton = config.optimizer.name == "newton"
+    return held_bytes("gram" if newton else SOLVERS[solver_of(config)](sizes), sizes)
 
 
 def human(size: float) -> str:
@@ -139,7 +159,7 @@ def refuse_if_too_large(needs: Plan) -> None:
     """
     if needs.needed > needs.available:
         raise MemoryRefusedError(
-            f"The run needs about {human(needs.needed)} of memory (J^T J of {needs.parameters:,} parameters: "
-            f"{human(needs.gram)}), but {human(needs.available)} are free. Use fewer parameters, or "
-            "optimizer=adam, which needs no matrix."
+            f"The run needs about {human(needs.needed)} of memory (matrices for {needs.parameters:,} "
+            f"parameters: {human(needs.held)}), but {human(needs.available)} are free. Use fewer parameters, "
+            f"{NO_MATRIX}."
         )

@@ -12,7 +12,7 @@ from lmrun.optimizers.base import StepInfo
 from lmrun.runs.checkpoints import write_checkpoint
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import MetricsWriter
-from lmrun.training.drivers import Driver
+from lmrun.training.driver import Driver
 from lmrun.training.progress import Progress
 from lmrun.training.state import LoopState, pack
 

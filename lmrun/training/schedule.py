@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lmrun.config.training import TrainingConfig
 from lmrun.seeding import Stream, generator
 
 
@@ -17,20 +19,21 @@ class Schedule:
 
     Args:
         rows: Number of training rows.
-        batch_size: Rows of a batch; the last batch of an epoch may be smaller.
+        batch_size: Rows of a batch; the last batch of an epoch may be smaller. `growing` rows
+            (`training.growing`) stand for the whole data.
         shuffle: Whether each epoch has an order of its own.
         seed: Decides the orders.
     """
 
     rows: int
-    batch_size: int | Literal["full"]
+    batch_size: int | Literal["full", "growing"]
     shuffle: bool
     seed: int
 
     @property
     def full_batch(self) -> bool:
         """Whether a batch is the whole data, in its own order."""
-        return self.batch_size == "full" or self.batch_size >= self.rows
+        return isinstance(self.batch_size, str) or self.batch_size >= self.rows
 
     @property
     def size(self) -> int:
@@ -67,3 +70,10 @@ class Schedule:
         if sample_weights is None:
             return np.diff(np.append(starts, self.rows)).astype(np.float64)
         return np.add.reduceat(sample_weights[self.order(epoch)].astype(np.float64), starts)
+
+
+def planned_steps(training: TrainingConfig, schedule: Schedule) -> float:
+    """Return after how many steps a run ends at the latest; infinity where only its seconds are limited."""
+    steps = math.inf if training.max_steps is None else training.max_steps
+    epochs = math.inf if training.max_epochs is None else training.max_epochs
+    return min(steps, epochs * schedule.batches)

@@ -159,7 +159,7 @@ def save_models(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> 
     """Write last and best weights, and the model of the best in the user's units."""
     network, dataset = experiment.network, experiment.dataset
     for params, path in (
-        (outcome.state.params, run.last_weights),
+        (outcome.model, run.last_weights),
         (outcome.state.best_params, run.best_weights),
     ):
         network.assign(np.asarray(params))

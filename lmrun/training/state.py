@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from lmrun.errors import RunDirectoryError
 from lmrun.optimizers.base import State
 from lmrun.runs.checkpoints import Checkpoint
-from lmrun.training.drivers import Driver
+from lmrun.training.driver import Driver
 
 Tensor = Any
 

@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lmrun.datasets.base import Split
 from lmrun.optimizers.base import StepInfo
 from lmrun.status import Status
-from lmrun.training.drivers import Driver
+from lmrun.training.driver import Driver
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.recorder import Row, details, step_rows
 from lmrun.training.schedule import Schedule
@@ -55,14 +55,20 @@ class Tracker:
         self.row_per_step = schedule.full_batch or driver.most_steps == 1
         self._weights: tuple[int, NDArray[np.float64]] | None = None
 
+    @property
+    def model(self) -> Tensor:
+        """The present parameters of the model [n]."""
+        return self.driver.model(self.state.params, self.state.optimizer)
+
     def forgive(self, info: StepInfo) -> StepInfo:
-        """Let a mini-batch that offers no progress pass, as long as another of the last epoch did."""
+        """Let a mini-batch, or a part of the parameters, without progress pass while another makes some."""
         state = self.state
-        if self.schedule.full_batch or info.status is not Status.NO_PROGRESS:
+        parts = self.schedule.batches * info.turns
+        if parts == 1 or info.status is not Status.NO_PROGRESS:
             state.idle_batches = 0
             return info
         state.idle_batches += 1
-        return info if state.idle_batches >= self.schedule.batches else replace(info, status=None)
+        return info if state.idle_batches >= parts else replace(info, status=None)
 
     def rows(self, info: StepInfo, first: int, made: int, seconds: tuple[float, float]) -> list[Row]:
         """Return the rows of one call that made `made` steps after `first`, and note its losses."""
@@ -103,7 +109,7 @@ class Tracker:
         if known is not None:
             lowest, params, step = known.loss, known.params, known.step
         elif self.schedule.batch(state.step) == 0:
-            lowest, params, step = state.loss, state.params, state.step
+            lowest, params, step = state.loss, self.model, state.step
         else:
             return
         if self.validator is None and lowest < state.best_loss:
@@ -112,7 +118,7 @@ class Tracker:
     def validate_start(self, row: Row) -> None:
         """Look at the validation rows before the first step."""
         if self.validator is not None:
-            loss = self.validator.loss(self.state.params)
+            loss = self.validator.loss(self.model)
             self.state.validation_loss = self.state.best_loss = row["validation_loss"] = loss
 
     def due(self, interval: int) -> bool:
@@ -125,13 +131,14 @@ class Tracker:
         state = self.state
         if self.validator is None or not rows or "validation_loss" in rows[-1]:
             return
-        state.validation_loss = rows[-1]["validation_loss"] = self.validator.loss(state.params)
-        accuracy = self.validator.accuracy(state.params)
+        model = self.model
+        state.validation_loss = rows[-1]["validation_loss"] = self.validator.loss(model)
+        accuracy = self.validator.accuracy(model)
         if accuracy is not None:
             rows[-1]["validation_accuracy"] = accuracy
         # A start that cannot be validated (NaN) is no best; a NaN later is none either.
         if math.isfinite(state.validation_loss) and not state.best_loss <= state.validation_loss:
-            state.best_loss, state.best_params = state.validation_loss, state.params
+            state.best_loss, state.best_params = state.validation_loss, model
             state.best_step, state.since_best = state.step, 0
         else:
             state.since_best += 1
@@ -139,10 +146,11 @@ class Tracker:
     def settle_best(self, initial: Tensor) -> FinalLosses:
         """Compare the candidates for the best over all training rows, where nothing validates."""
         state = self.state
-        last, best = self.driver.loss(state.params), self.driver.loss(state.best_params)
+        model = self.model
+        last, best = self.driver.loss(model), self.driver.loss(state.best_params)
         if self.validator is None:
             if last < best:
-                best, state.best_params, state.best_step = last, state.params, state.step
+                best, state.best_params, state.best_step = last, model, state.step
             if not best <= state.initial_loss:
                 best, state.best_params, state.best_step = state.initial_loss, initial, 0
         return FinalLosses(last, best)

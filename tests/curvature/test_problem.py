@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmrun.curvature.batch import make_batch
+from lmrun.curvature.batch import for_kernels, make_batch, make_rows
 from lmrun.curvature.jacobian import linearize
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.problem import Problem, Trial
@@ -35,15 +35,27 @@ def case(request, make_mlp):
         network=network,
         loss=loss,
         split=Split(inputs, targets, weights),
-        rows=tuple(tf.constant(array) for array in (inputs, targets, weights)),
+        rows=make_rows(Split(inputs, targets, weights), "float64"),
         kernels=Kernels(network, loss),
         params=tf.constant(network.params()),
     )
 
 
 def problem(case, chunk, split=None):
-    batch = make_batch(split or case.split, None, chunk, "float64")
+    batch = make_batch(make_rows(split or case.split, "float64"), None, chunk)
     return Problem(case.kernels, batch, HostAlgebra("float64"))
+
+
+def dense(case):
+    """The residual [q rows] and the Jacobian [q rows, n] of all rows."""
+    kernels = case.kernels
+    linear = linearize(kernels.graph, case.loss, case.params, *for_kernels(case.rows))
+    *transposed, residual = linear.rows.numpy()
+    return residual, np.transpose(transposed)
+
+
+def matrix_of(model):
+    return symmetrized(model.curvature.matrix)
 
 
 def weighted_mean(case, params):
@@ -62,10 +74,8 @@ def test_the_loss_is_the_weighted_mean(case, chunk):
 @pytest.mark.parametrize("chunk", [WHOLE, CHUNKED])
 def test_the_linearization_is_that_of_all_rows(case, chunk):
     model = problem(case, chunk).linearize(case.params)
-    residual, jacobian = (
-        part.numpy().T for part in linearize(case.network, case.loss, case.params, *case.rows)
-    )
-    np.testing.assert_allclose(np.tril(model.matrix), np.tril(jacobian.T @ jacobian), rtol=1e-12, atol=1e-14)
+    residual, jacobian = dense(case)
+    np.testing.assert_allclose(matrix_of(model), jacobian.T @ jacobian, rtol=1e-12, atol=1e-14)
     np.testing.assert_allclose(model.gradient, jacobian.T @ residual, rtol=1e-12, atol=1e-14)
     assert model.gradient_norm == np.max(np.abs(model.gradient))
 
@@ -83,8 +93,7 @@ def test_cost_per_loss(case):
     total = case.split.weights.sum()
     if case.loss.name == "mse":
         assert whole.cost_per_loss == pytest.approx(0.5 * 2 * total, rel=1e-15)
-        residual, _ = linearize(case.network, case.loss, case.params, *case.rows)
-        cost = 0.5 * np.sum(residual.numpy() ** 2)
+        cost = 0.5 * np.sum(dense(case)[0] ** 2)
         assert whole.cost_per_loss * whole.loss(case.params) == pytest.approx(cost, rel=1e-14)
     else:
         assert whole.cost_per_loss == pytest.approx(0.5 * total, rel=1e-15)
@@ -94,7 +103,7 @@ def test_cost_per_loss(case):
 def test_the_hessian_is_that_of_the_cost(case, chunk, central_differences):
     chunked = problem(case, chunk)
     model = chunked.second_order(case.params)
-    hessian = symmetrized(model.matrix)
+    hessian = matrix_of(model)
 
     def gradient(point):
         return problem(case, chunk).linearize(tf.constant(point)).gradient
@@ -102,7 +111,7 @@ def test_the_hessian_is_that_of_the_cost(case, chunk, central_differences):
     np.testing.assert_allclose(model.gradient, gradient(case.params), rtol=1e-11, atol=1e-13)
     differences = central_differences(gradient, case.params.numpy())
     np.testing.assert_allclose(hessian, differences, rtol=1e-6, atol=1e-7)
-    assert np.abs(hessian - symmetrized(chunked.linearize(case.params).matrix)).max() > 1e-3
+    assert np.abs(hessian - matrix_of(chunked.linearize(case.params))).max() > 1e-3
 
 
 def test_the_hessian_is_that_of_the_tape(case):
@@ -115,7 +124,7 @@ def test_the_hessian_is_that_of_the_tape(case):
         gradient = tf.unstack(inner.gradient(loss, case.params))
     chunked = problem(case, CHUNKED)
     expected = chunked.cost_per_loss * np.stack([outer.gradient(g, case.params).numpy() for g in gradient])
-    matrix = symmetrized(chunked.second_order(case.params).matrix)
+    matrix = matrix_of(chunked.second_order(case.params))
     np.testing.assert_allclose(matrix, expected, rtol=1e-11, atol=1e-13)
 
 
@@ -129,13 +138,13 @@ def test_the_last_loss_is_remembered(case):
     calls = []
 
     class Counting:
-        network, loss = case.kernels.network, case.kernels.loss
+        graph, loss = case.kernels.graph, case.kernels.loss
 
         def value(self, *rows):
             calls.append(rows)
             return tf.constant(float(len(calls)), tf.float64)
 
-    batch = make_batch(case.split, None, WHOLE, "float64")
+    batch = make_batch(case.rows, None, WHOLE)
     counted = Problem(Counting(), batch, HostAlgebra("float64"))
     other = tf.identity(case.params)
     first = counted.loss(case.params)
@@ -160,7 +169,7 @@ def test_threads_do_not_change_the_bits(case):
     loss = chunked._loss(case.params)
     for _ in range(5):
         again = chunked.linearize(case.params)
-        np.testing.assert_array_equal(again.matrix, first.matrix)
+        np.testing.assert_array_equal(matrix_of(again), matrix_of(first))
         np.testing.assert_array_equal(again.gradient, first.gradient)
         assert chunked._loss(case.params) == loss
 
@@ -179,7 +188,7 @@ def test_rows_without_weight_have_nothing_to_lose(case):
 
 
 def test_the_bend_is_that_of_second_differences(case):
-    """J^T F F^T z_vv, with J and z_vv by central differences of the outputs, row by row in NumPy."""
+    """J^T F r_vv; F and r_vv are the loss's own (tests/losses), J and z_vv central differences in NumPy."""
     inputs, targets, weights = case.rows
     direction = np.random.default_rng(6).normal(size=case.network.size)
     params = case.params.numpy()
@@ -188,12 +197,15 @@ def test_the_bend_is_that_of_second_differences(case):
         return case.network.outputs(tf.constant(point), inputs).numpy()
 
     step = 1e-4
-    second = outputs(params + step * direction) - 2 * outputs(params) + outputs(params - step * direction)
-    second /= step**2
+    behind, here, ahead = (outputs(params + t * direction) for t in (-step, 0, step))
+    first, second = (ahead - behind) / (2 * step), (ahead - 2 * here + behind) / step**2
     basis = np.eye(case.network.size) * 1e-6
     jacobian = np.stack([(outputs(params + e) - outputs(params - e)) / 2e-6 for e in basis], axis=2)
-    factor = case.loss.factor(tf.constant(outputs(params)), targets).numpy()
-    expected = np.einsum("r,ron,roq,rpq,rp->n", weights.numpy(), jacobian, factor, factor, second)
+    z = tf.constant(here)
+    factor = np.stack([column.numpy() for column in case.loss.columns(z, targets, None)], axis=2)
+    bent = case.loss.bent(z, targets, None, tf.constant(first), tf.constant(second)).numpy()
+    expected = np.einsum("r,ron,roq,rq->n", weights.numpy(), jacobian, factor, bent)
     for chunk in (WHOLE, CHUNKED):
-        bend = problem(case, chunk)._bend(case.params, tf.constant(direction))
+        whole = problem(case, chunk)
+        bend = whole.form.bend(whole.chunks, case.params, tf.constant(direction))
         np.testing.assert_allclose(bend, expected, rtol=1e-5, atol=1e-6)

@@ -1,5 +1,6 @@
 """Networks: shapes, seeds, and the same numbers as the Keras model itself."""
 
+import keras
 import numpy as np
 import pytest
 import tensorflow as tf
@@ -10,6 +11,7 @@ from lmrun.config.models import CnnConfig, MlpConfig
 from lmrun.errors import DataError
 from lmrun.models.cnn import LAYERS, build_cnn
 from lmrun.models.mlp import build_mlp
+from lmrun.models.network import Network, sequential
 
 
 def mlp(inputs, hidden, outputs=1, seed=0, dtype="float64", **settings):
@@ -37,7 +39,6 @@ def cnn(layers, shape=(6, 5, 2), outputs=2, dtype="float64", **settings):
 def test_parameters_of_an_mlp(inputs, hidden, outputs, bias, size):
     network = mlp(inputs, hidden, outputs, bias=bias)
     assert network.size == size == len(network.params()) == network.model.count_params()
-    assert not network.convolutional
 
 
 @pytest.mark.parametrize(("name", "size"), [("rosenbrock-mlp", 41), ("sinc", 61), ("rosenbrock-nd", 311)])
@@ -53,7 +54,6 @@ def test_parameters_of_the_shipped_cnn():
     rng = np.random.default_rng(0)
     network = build_cnn(config.model, (28, 28, 1), 10, dtype="float32", rng=rng)
     assert network.size == 1026
-    assert network.convolutional
     assert network.model.output_shape == (None, 10)
 
 
@@ -172,3 +172,99 @@ def test_a_cnn_needs_images():
 def test_layers_of_no_cnn_are_no_config():
     with pytest.raises(ValidationError):
         cnn([{"name": "lstm"}])
+
+
+def functional():
+    """Two branches over a shared layer; the frozen one has no parameters."""
+    x = keras.Input((3,), dtype="float64")
+    shared, frozen = keras.layers.Dense(3, dtype="float64"), keras.layers.Dense(2, dtype="float64")
+    frozen.trainable = False
+    return keras.Model(
+        x,
+        [frozen(shared(x)), {"scores": keras.layers.BatchNormalization(dtype="float64")(shared(shared(x)))}],
+    )
+
+
+def test_parameters_are_those_of_the_model_in_its_order(rng):
+    network = Network(functional())
+    assert network.size == 3 * 3 + 3 + 2 * 3
+    network.assign(np.arange(18.0))
+    variables = network.model.trainable_variables
+    np.testing.assert_array_equal(
+        np.concatenate([np.ravel(variable) for variable in variables]), np.arange(18)
+    )
+    weights = [weight for part in network.layers for weight in part.weights(network.params())]
+    for weight, variable in zip(weights, variables, strict=True):
+        np.testing.assert_array_equal(weight, variable)
+
+
+def test_several_outputs_lie_side_by_side(rng):
+    network, inputs = Network(functional()), rng.normal(size=(4, 3))
+    outputs = network.outputs(tf.constant(network.params()), tf.constant(inputs))
+    first, second = network.model(inputs)
+    np.testing.assert_allclose(outputs, np.concatenate([first, second["scores"]], axis=1), rtol=1e-14)
+
+
+def test_layers_inside_of_models_have_their_place():
+    inner = keras.Sequential([keras.Input((3,)), keras.layers.Dense(2), keras.layers.Dense(1)])
+    network = Network(keras.Sequential([keras.Input((3,)), keras.layers.Dense(3), inner]))
+    part = network.part(inner.layers[1])
+    assert (part.start, part.shapes) == (12 + 8, ((2, 1), (1,)))
+    assert network.part(keras.layers.Activation("tanh")).size == 0
+    stranger = keras.layers.Dense(1)
+    stranger.build((None, 3))
+    assert network.part(stranger) is None
+
+
+@pytest.mark.parametrize(
+    ("make", "words"),
+    [
+        (
+            lambda: keras.Sequential([keras.layers.Dense(1)]),
+            "Sequential is no Sequential or functional Keras model that is built",
+        ),
+        (
+            lambda: Subclassed(name="own"),
+            "Subclassed is no Sequential or functional Keras model that is built",
+        ),
+        (
+            lambda: keras.Model(
+                [a := keras.Input((1,)), b := keras.Input((1,))], keras.layers.Dense(1)(a + b)
+            ),
+            "it reads 2 inputs",
+        ),
+        (
+            lambda: sequential(
+                [keras.layers.Dense(2, dtype="float64"), keras.layers.Dense(1)], (1,), "float64"
+            ),
+            "not float32 and float64",
+        ),
+        (lambda: sequential([keras.layers.Flatten()], (1,), "float32"), "not none at all"),
+    ],
+)
+def test_models_that_cannot_be_fitted(make, words):
+    with pytest.raises(DataError, match=f"^model: .*{words}"):
+        Network(make())
+
+
+class Subclassed(keras.Model):
+    def call(self, inputs):
+        return inputs
+
+
+def test_a_subclassed_model_can_be_wrapped_as_the_message_says(rng):
+    """`keras.Model(inputs, model(inputs))`."""
+
+    class Line(keras.Model):
+        def __init__(self):
+            super().__init__(dtype="float64")
+            self.dense = keras.layers.Dense(1, dtype="float64")
+
+        def call(self, inputs):
+            return self.dense(inputs) ** 2
+
+    inputs = keras.Input((2,), dtype="float64")
+    network = Network(keras.Model(inputs, Line()(inputs)))
+    values = rng.normal(size=(3, 2))
+    outputs = network.outputs(tf.constant([1.0, 2.0, 3.0], tf.float64), tf.constant(values))
+    np.testing.assert_allclose(outputs[:, 0], (values @ [1, 2] + 3) ** 2, rtol=1e-14)

@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture(scope="session")
 def make_problem() -> Callable[..., Any]:
     """Return a function that makes a problem over all rows; nothing in it is compiled."""
-    from lmrun.curvature.batch import make_batch
+    from lmrun.curvature.batch import make_batch, make_rows
     from lmrun.curvature.kernels import Kernels
     from lmrun.curvature.problem import Problem
     from lmrun.datasets.base import Split
@@ -21,9 +21,11 @@ def make_problem() -> Callable[..., Any]:
         kernels = Kernels(network, loss or MeanSquaredError())
         kernels.value = kernels.plain_value
         kernels.value_and_gradient = kernels.plain_value_and_gradient
-        kernels.residual_and_jacobian = kernels._residual_and_jacobian
+        kernels.jacobian_and_residual = kernels.plain_jacobian_and_residual
+        kernels.gradient_and_hessian = kernels.plain_gradient_and_hessian
+        kernels.bend = kernels.plain_bend
         split = Split(np.asarray(inputs, float), np.asarray(targets, float))
-        batch = make_batch(split, None, split.rows, "float64")
+        batch = make_batch(make_rows(split, "float64"), None, split.rows)
         return Problem(kernels, batch, algebra or HostAlgebra("float64"))
 
     return make

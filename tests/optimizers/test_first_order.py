@@ -7,10 +7,12 @@ import pytest
 import tensorflow as tf
 
 from lmrun.config.optimizers import KerasOptimizerConfig
+from lmrun.curvature.batch import Rows, for_kernels, make_rows
 from lmrun.curvature.kernels import Kernels
+from lmrun.datasets.base import Split
 from lmrun.losses.elementwise import MeanSquaredError
 from lmrun.optimizers.adam import Adam
-from lmrun.optimizers.first_order import MOST_STEPS, Block, FirstOrder, Rows
+from lmrun.optimizers.first_order import MOST_STEPS, Block, FirstOrder
 from lmrun.optimizers.keras_optimizer import KerasRule
 from lmrun.optimizers.sgd import Sgd
 from lmrun.status import DIVERGED
@@ -29,7 +31,8 @@ RULES = {
 def rows():
     rng = np.random.default_rng(1)
     inputs, weights = rng.normal(size=(SAMPLES, 2)), rng.uniform(0.5, 2, SAMPLES)
-    return Rows(*(tf.constant(array) for array in (inputs, inputs[:, :1] * inputs[:, 1:], weights)))
+    split = Split(inputs, inputs[:, :1] * inputs[:, 1:], weights)
+    return make_rows(split, "float64")
 
 
 @pytest.fixture(scope="module", params=RULES)
@@ -42,19 +45,28 @@ def start(optimizer):
     return tf.constant(optimizer.kernels.network.params())
 
 
+def chosen(rows, indices):
+    return Rows(*(tf.gather(part, indices) for part in rows))
+
+
+def given(rows, order):
+    """A full batch is laid out once, mini-batches when they are drawn."""
+    return for_kernels(rows) if order is None else rows
+
+
 def run(optimizer, rows, order, counts, target=0.0):
     """Return parameters, state and the losses of blocks of the given lengths."""
     params = start(optimizer)
-    state, losses = optimizer.init(rows, params, order is None), []
+    state, losses = optimizer.init(given(rows, order), params, order is None), []
     for count in counts:
-        block = Block(rows, order, len(losses) if order is not None else 0, count, target)
+        block = Block(given(rows, order), order, len(losses) if order is not None else 0, count, target)
         params, state, info = optimizer.step(block, params, state)
         losses += list(info.losses)
     return params.numpy(), state, np.array(losses)
 
 
 def mean_loss(optimizer, rows, params):
-    value = optimizer.kernels.plain_value(tf.constant(params), *rows)
+    value = optimizer.kernels.plain_value(tf.constant(params), *for_kernels(rows))
     return value.numpy() / rows.weights.numpy().sum()
 
 
@@ -73,16 +85,16 @@ def test_full_batch_losses_are_those_after_each_step(optimizer, rows):
     params, state, losses = run(optimizer, rows, None, (4,))
     assert losses[-1] == pytest.approx(mean_loss(optimizer, rows, params), rel=1e-14)
     assert float(state["loss"]) == losses[-1]
-    initial = optimizer.init(rows, start(optimizer), True)
+    initial = optimizer.init(for_kernels(rows), start(optimizer), True)
     assert float(initial["loss"]) == pytest.approx(mean_loss(optimizer, rows, start(optimizer)), rel=1e-14)
 
 
 def test_mini_batch_losses_are_those_of_each_batch_before_its_step(optimizer, rows):
     params, _, losses = run(optimizer, rows, ORDER, (3,))
-    batch = Rows(*(tf.gather(part, ORDER[3]) for part in rows))
+    batch = chosen(rows, ORDER[3])
     _, _, (*_, last) = run(optimizer, rows, ORDER, (4,))
     assert last == pytest.approx(mean_loss(optimizer, batch, params), rel=1e-14)
-    first = Rows(*(tf.gather(part, ORDER[0]) for part in rows))
+    first = chosen(rows, ORDER[0])
     assert losses[0] == pytest.approx(mean_loss(optimizer, first, start(optimizer)), rel=1e-14)
 
 

@@ -1,17 +1,21 @@
 """The registry holds what the schema names, and builds it with the config's settings."""
 
+import math
+
 import pytest
 from pydantic import TypeAdapter
 
 from lmrun.config import optimizers as schema
 from lmrun.config.fields import names
 from lmrun.optimizers.adam import Adam
+from lmrun.optimizers.damping.acceptance import Decrease, GainRatio
 from lmrun.optimizers.damping.scaling import SCALINGS
+from lmrun.optimizers.damping.trust_region import TrustRegion
 from lmrun.optimizers.damping.update import Factor, Nielsen
 from lmrun.optimizers.first_order import FirstOrder
 from lmrun.optimizers.keras_optimizer import KerasRule
 from lmrun.optimizers.lm import LevenbergMarquardt
-from lmrun.optimizers.newton import WholeStep
+from lmrun.optimizers.newton import Newton
 from lmrun.optimizers.registry import RULES, SECOND_ORDER, build_optimizer
 from lmrun.optimizers.sgd import Sgd
 
@@ -36,7 +40,7 @@ def kernels(make_mlp):
 
 @pytest.mark.parametrize("name", schema.OPTIMIZER_NAMES)
 def test_every_name_builds(name, kernels):
-    kind = {"lm": LevenbergMarquardt, "newton": WholeStep, "gauss-newton": WholeStep}.get(name, FirstOrder)
+    kind = {"lm": LevenbergMarquardt, "newton": Newton, "gauss-newton": Newton}.get(name, FirstOrder)
     assert isinstance(build_optimizer(config(name=name), kernels), kind)
 
 
@@ -59,3 +63,14 @@ def test_damping_settings_arrive(kernels):
     assert build_optimizer(factor, kernels) == expected
     nielsen = build_optimizer(config(name="lm"), kernels)
     assert (nielsen.update, nielsen.scaling) == (Nielsen(1e-3), SCALINGS["identity"])
+    assert (nielsen.acceptance, nielsen.accelerate) == (Decrease(), False)
+
+
+def test_a_damping_without_limits_has_none(kernels):
+    damping = {"update": "trust-region", "initial_radius": 3.0, "max_attempts": 7}
+    acceptance = {"name": "gain-ratio", "threshold": 0.25}
+    region = config(name="lm", damping=damping, acceptance=acceptance, acceleration="geodesic")
+    expected = LevenbergMarquardt(
+        TrustRegion(3.0), SCALINGS["identity"], 0.0, math.inf, 7, True, GainRatio(0.25)
+    )
+    assert build_optimizer(region, kernels) == expected

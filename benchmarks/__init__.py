@@ -1,0 +1,1 @@
+"""Benchmarks of lmrun; `make bench` runs `benchmarks.run`."""

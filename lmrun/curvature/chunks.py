@@ -1,0 +1,80 @@
+"""The chunks of a batch, and the threads that work through them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property
+from typing import Any, TypeVar
+
+import numpy as np
+import tensorflow as tf
+
+from lmrun.curvature.batch import Batch
+from lmrun.curvature.kernels import Kernels
+from lmrun.linalg.algebra import Algebra
+from lmrun.linalg.host import WORKERS
+from lmrun.seeding import Stream, generator
+
+Tensor = Any
+Arguments = tuple[Any, ...]
+"""What a kernel takes of a chunk: inputs, targets, weights, and the key of a loss that draws."""
+Item = TypeVar("Item")
+Result = TypeVar("Result")
+POOL = ThreadPoolExecutor(WORKERS, thread_name_prefix="chunks")
+
+
+class Chunks:
+    """A batch as the arguments of kernels.
+
+    Args:
+        kernels: The compiled functions.
+        batch: The rows.
+        algebra: Says how many threads may work at a time.
+        seed: The config's; decides, with the step, what a random loss draws.
+    """
+
+    def __init__(self, kernels: Kernels, batch: Batch, algebra: Algebra, seed: int = 0) -> None:
+        self.kernels = kernels
+        self.batch = batch
+        self.workers = min(algebra.workers, len(batch.chunks))
+        self.seed = seed
+        self.step = 0
+        """Steps made before the present one; all linearizations of a step draw the same."""
+
+    @property
+    def plain(self) -> Sequence[Arguments]:
+        """Inputs, targets and weights."""
+        return self.batch.chunks
+
+    @property
+    def keyed(self) -> Sequence[Arguments]:
+        """The same with what a random loss draws from in this step and chunk, int32 [2]."""
+        if not self.kernels.loss.random:
+            return self.batch.chunks
+        return [(*chunk, self._key(number)) for number, chunk in enumerate(self.batch.chunks)]
+
+    def _key(self, number: int) -> Tensor:
+        words = generator(self.seed, Stream.PROJECTIONS, self.step, number)
+        return tf.constant(words.integers(2**31, size=2, dtype=np.int32))
+
+    @property
+    def shares(self) -> list[Sequence[Arguments]]:
+        """The chunks, dealt out to the workers in turn."""
+        keyed = self.keyed
+        return [keyed[worker :: self.workers] for worker in range(self.workers)]
+
+    @property
+    def stacked(self) -> Arguments:
+        """The chunks one behind the other along a first axis."""
+        if not self.kernels.loss.random:
+            return self._rows
+        return (*self._rows, tf.stack([self._key(number) for number in range(len(self.batch.chunks))]))
+
+    @cached_property
+    def _rows(self) -> Arguments:
+        return tuple(tf.stack(parts) for parts in zip(*self.batch.chunks, strict=True))
+
+    def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
+        """Work on all items at once, one thread each; the results in the items' order."""
+        return list(map(work, items) if self.workers == 1 else POOL.map(work, items))

@@ -1,0 +1,60 @@
+"""Functions compiled by XLA, called with little ado."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Sequence
+from typing import Any, Generic, ParamSpec, TypeVar
+
+import tensorflow as tf
+
+P = ParamSpec("P")
+R = TypeVar("R")
+Tensor = Any
+
+
+class Compiled(Generic[P, R]):
+    """A function of tensors, compiled once per combination of their shapes.
+
+    A call of TensorFlow's own compiled functions takes 0.2 ms before any work is done, as long as half a step
+    of a small network. Here the shapes alone choose among the compiled functions (all else, the
+    floating-point type first, is as in the first call), and the chosen one is called flat, in 0.03 ms. No
+    tape records such a call.
+
+    Args:
+        function: Takes tensors, or None, by position; returns a tensor, or a structure of tensors and None.
+        fuse: Whether XLA compiles; TensorFlow's executor runs the function otherwise.
+    """
+
+    def __init__(self, function: Callable[P, R], *, fuse: bool = True) -> None:
+        self._function = tf.function(function, jit_compile=fuse, autograph=False)
+        self._defaults = tuple(
+            parameter.default for parameter in inspect.signature(function).parameters.values()
+        )
+        self._known: dict[tuple[Any, ...], Callable[[Sequence[Tensor]], R]] = {}
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call, compiling first where the shapes are new."""
+        given: list[Any] = [*args, *self._defaults[len(args) :]]
+        shapes = tuple([None if arg is None else arg.shape for arg in given])
+        known = self._known.get(shapes)
+        if known is None:
+            known = self._known[shapes] = _flat(self._function.get_concrete_function(*given))
+        return known([arg for arg in given if arg is not None])
+
+
+def _flat(concrete: Any) -> Callable[[Sequence[Tensor]], Any]:
+    """Return a function from the tensors among the arguments to the concrete function's structure."""
+    call, captured = concrete.inference_fn.call_flat, concrete.captured_inputs
+    structure = concrete.structured_outputs
+    if isinstance(structure, tf.Tensor):
+        return lambda given: call(*given, *captured)[0]
+    leaves = tf.nest.flatten(structure)
+
+    def structured(given: Sequence[Tensor]) -> Any:
+        outputs = iter(call(*given, *captured))
+        return tf.nest.pack_sequence_as(
+            structure, [None if leaf is None else next(outputs) for leaf in leaves]
+        )
+
+    return structured

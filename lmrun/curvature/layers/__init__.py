@@ -1,0 +1,1 @@
+"""How each type of Keras layer computes with samples last, and its block of the Jacobian."""

@@ -1,0 +1,191 @@
+"""Dense algebra where the tensors are, without a round trip to the host.
+
+A trial ends with one tensor of scalars that travels back to be decided by: validity, reductions, norms and
+the loss.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lmrun.linalg.algebra import (
+    CG_TOLERANCE,
+    INVALID,
+    MOST_BENT,
+    WHOLE,
+    Assembly,
+    Bend,
+    Curvature,
+    Damping,
+    LossAt,
+    Motion,
+    Product,
+    StepScalars,
+)
+from lmrun.linalg.device.dual import DualAssembly
+from lmrun.linalg.device.form import DeviceCurvature, compiled
+from lmrun.linalg.device.gram import GRAM, GramAssembly, blended
+from lmrun.linalg.device.matrix_free import Products
+from lmrun.linalg.device.modified import MODIFIED
+from lmrun.linalg.device.triangle import TriangleAssembly
+
+Tensor = Any
+
+ASSEMBLIES: dict[str, Callable[[Any], Assembly]] = {
+    "gram": GramAssembly,
+    "dual": DualAssembly,
+    "qr": TriangleAssembly,
+}
+
+
+@compiled
+def _bent(step: Tensor, turn: Tensor, rate: Tensor) -> Tensor:
+    # A turn that is not a number compares as false: the step stays straight.
+    return tf.where(2 * rate * tf.norm(turn) <= MOST_BENT * tf.norm(step), step + 0.5 * rate * turn, step)
+
+
+@compiled
+def _damped_move(
+    params: Tensor,
+    steps: tuple[Tensor, Tensor],
+    gradient: Tensor,
+    damped: tuple[Tensor, Tensor],
+    motion: tuple[Tensor, tuple[Tensor, Tensor] | None],
+) -> tuple[Tensor, Tensor]:
+    """See `linalg.host.algebra`; beside the drift d of `motion` stands d^T J^T J d."""
+    (straight, step), (damping, scaling), (rate, drifting) = steps, damped, motion
+    weighted = scaling * straight
+    slope, square = tf.tensordot(straight, gradient, 1), tf.tensordot(straight, weighted, 1)
+    predicted = rate * (0.5 * rate * (slope + damping * square) - slope)
+    move = rate * step
+    if drifting is not None:
+        drift, curved = drifting
+        down = tf.tensordot(gradient, drift, 1)
+        along = down + damping * tf.tensordot(weighted, drift, 1)
+        predicted += -down + rate * along - 0.5 * curved
+        move += drift
+    return _packed(params, move, predicted, damping, tf.sqrt(square))
+
+
+@compiled
+def _whole_move(params: Tensor, step: Tensor, gradient: Tensor, length: Tensor) -> tuple[Tensor, Tensor]:
+    zero = tf.zeros([], step.dtype)
+    predicted = length * (0.5 * length - 1) * tf.tensordot(step, gradient, 1)
+    return _packed(params, length * step, predicted, zero, zero)
+
+
+def _packed(
+    params: Tensor, step: Tensor, predicted: Tensor, damping: Tensor, scaled: Tensor
+) -> tuple[Tensor, Tensor]:
+    valid = tf.reduce_all(tf.math.is_finite(step))
+    scalars = [tf.cast(valid, step.dtype), predicted, tf.norm(step), tf.norm(params), damping, scaled]
+    return tf.where(valid, params + step, params), tf.cast(tf.stack(scalars), tf.float64)
+
+
+def _ended(moved: Tensor, scalars: Tensor, loss: LossAt) -> tuple[Tensor, float, StepScalars]:
+    """The one round trip of a trial."""
+    packed = tf.concat([scalars, tf.cast(loss(moved), tf.float64)[None]], axis=0)
+    valid, *known, reached = packed.numpy().tolist()
+    return (moved, reached, StepScalars(True, *known)) if valid else (moved, math.nan, INVALID)
+
+
+class DeviceAlgebra:
+    """`linalg.algebra.Algebra` with tensors; the same code on any device of TensorFlow.
+
+    Args:
+        dtype: `float32` or `float64`.
+        tolerance: Of the conjugate gradients, see `host.matrix_free`.
+    """
+
+    def __init__(self, dtype: str, tolerance: float = CG_TOLERANCE) -> None:
+        self.dtype = np.dtype(dtype)
+        self.workers = 1
+        self.tolerance = tolerance
+        self._products: dict[Callable[..., Tensor], Products] = {}
+
+    def assembly(self, form: str) -> Assembly:
+        """See `ASSEMBLIES`."""
+        return ASSEMBLIES[form](self.dtype)
+
+    def matrix_free(self, product: Product, gradient: Tensor, diagonal: Tensor) -> Curvature:
+        """One compiled loop per product, for all points."""
+        form = self._products.get(product.plain)
+        if form is None:
+            form = Products(product.plain, self.tolerance, fuse=product.fuse)
+            self._products[product.plain] = form
+        return DeviceCurvature(form, (gradient, diagonal, *product.arguments()))
+
+    def matrix(self, matrix: Tensor, gradient: Tensor, *, modified: bool = False) -> Curvature:
+        """A tensor stays where it is."""
+        return DeviceCurvature(MODIFIED if modified else GRAM, (matrix, gradient))
+
+    def blend(self, curvature: Curvature, kept: Tensor, share: float, scale: float) -> Curvature:
+        """See `device.gram`."""
+        assert isinstance(curvature, DeviceCurvature), "made here"
+        return blended(curvature, kept, share, scale)
+
+    def kept(self, curvature: Curvature) -> Tensor:
+        """[n, n]."""
+        assert isinstance(curvature, DeviceCurvature), "made here"
+        return curvature.data[0]
+
+    def adopt(self, tensor: Tensor) -> Tensor:
+        """A tensor stays where it is."""
+        return tensor
+
+    def total(self, parts: Sequence[Tensor]) -> Tensor:
+        """A float64 scalar."""
+        return tf.add_n([tf.cast(part, tf.float64) for part in parts])
+
+    def ones_like(self, vector: Tensor) -> Tensor:
+        """[n]."""
+        return tf.ones_like(vector)
+
+    def clip(self, vector: Tensor, low: float, high: float) -> Tensor:
+        """[n]."""
+        return tf.clip_by_value(vector, tf.constant(low, self.dtype), tf.constant(high, self.dtype))
+
+    def maximum(self, one: Tensor, other: Tensor) -> Tensor:
+        """[n]."""
+        return tf.maximum(one, other)
+
+    def largest(self, vector: Tensor) -> float:
+        """The maximum norm."""
+        return float(tf.reduce_max(tf.abs(vector)).numpy())
+
+    def damped_step(  # noqa: PLR0917 - the parts of one step
+        self,
+        curvature: Curvature,
+        damping: Damping,
+        params: Tensor,
+        loss: LossAt,
+        bend: Bend | None = None,
+        motion: Motion = WHOLE,
+    ) -> tuple[Tensor, float, StepScalars]:
+        """See the protocol."""
+        damped = curvature.damped(damping)
+        assert damped is not None, "on the device a failed factorization is NaN"
+        value, straight, system = damped
+        rate, drift = tf.constant(motion.rate, straight.dtype), motion.drift
+        step = straight if bend is None else _bent(straight, system.turn(bend(straight)), rate)
+        moved, scalars = _damped_move(
+            params,
+            (straight, step),
+            curvature.gradient,
+            (value, damping.scaling),
+            (rate, None if drift is None else (drift, curvature.squared(drift))),
+        )
+        return _ended(moved, scalars, loss)
+
+    def newton_step(
+        self, curvature: Curvature, params: Tensor, loss: LossAt, length: float = 1.0
+    ) -> tuple[Tensor, float, StepScalars]:
+        """See the protocol."""
+        step = curvature.whole()
+        assert step is not None, "on the device a failed factorization is NaN"
+        return _ended(*_whole_move(params, step, curvature.gradient, tf.constant(length, step.dtype)), loss)

@@ -1,0 +1,98 @@
+"""J by its orthogonal factorization; see `linalg.host.triangle`."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+
+from lmrun.linalg.device.form import Data, DeviceCurvature, DeviceForm, compiled
+from lmrun.linalg.device.gram import norm_1, where_valid
+
+Tensor = Any
+
+
+def appended(triangle: Tensor, rows: Tensor) -> Tensor:
+    """The triangle [k, k] of the QR factorization of [R; B], B [m, k]."""
+    return tf.linalg.qr(tf.concat([triangle, rows], axis=0))[1]
+
+
+class Triangle(DeviceForm):
+    """The data is the triangle of [J, r] [n + 1, n + 1] and the gradient [n], None where it is J^T r."""
+
+    def gradient(self, data: Data) -> Tensor:
+        """R^T Q^T r."""
+        triangle, foreign = data
+        if foreign is not None:
+            return foreign
+        return tf.linalg.matvec(triangle[:-1, :-1], triangle[:-1, -1], transpose_a=True)
+
+    def diagonal(self, data: Data) -> Tensor:
+        """Squared columns of R."""
+        return tf.reduce_sum(tf.square(data[0][:-1, :-1]), axis=0)
+
+    def factor(self, data: Data, damping: Tensor, scaling: Tensor) -> Tensor:
+        """The triangle takes in the rows (damping D)^(1/2)."""
+        rows = tf.linalg.diag(tf.sqrt(damping * scaling))
+        return appended(data[0], tf.pad(rows, [(0, 0), (0, 1)]))
+
+    def step(self, data: Data, factor: Tensor) -> Tensor:
+        """R v = -Q^T [r; 0]."""
+        if data[1] is not None:
+            return self.solve(data, factor, -data[1])
+        return _solved(factor[:-1, :-1], -factor[:-1, -1])
+
+    def solve(self, data: Data, factor: Tensor, right: Tensor) -> Tensor:
+        """The seminormal equations R^T R x = right."""
+        R = factor[:-1, :-1]
+        return _solved(R, _solved(R, right, adjoint=True))
+
+    def whole(self, data: Data) -> Tensor:
+        """R v = -Q^T r, unless R is singular to working precision."""
+        R = data[0][:-1, :-1]
+        inverse = tf.linalg.triangular_solve(R, tf.eye(R.shape[0], dtype=R.dtype), lower=False)
+        epsilon = R.shape[0] * float(np.finfo(R.dtype.as_numpy_dtype).eps)
+        return where_valid(1 / (norm_1(R) * norm_1(inverse)) >= epsilon, self.step(data, data[0]))
+
+    def squared(self, data: Data, vector: Tensor) -> Tensor:
+        """|R v|^2."""
+        return tf.reduce_sum(tf.square(tf.linalg.matvec(data[0][:-1, :-1], vector)))
+
+
+def _solved(R: Tensor, right: Tensor, *, adjoint: bool = False) -> Tensor:
+    return tf.linalg.triangular_solve(R, right[:, None], lower=False, adjoint=adjoint)[:, 0]
+
+
+TRIANGLE = Triangle()
+
+
+@compiled
+def _add_table(triangle: Tensor, table: Tensor) -> Tensor:
+    return appended(triangle, tf.transpose(table))
+
+
+class TriangleAssembly:
+    """Chunk after chunk is appended to the triangle.
+
+    Args:
+        dtype: `float32` or `float64`.
+    """
+
+    def __init__(self, dtype: Any) -> None:
+        self.dtype = dtype
+        self.by_rows = False
+
+    def start(self, size: int) -> Tensor:
+        """[n + 1, n + 1]."""
+        return tf.zeros((size, size), self.dtype)
+
+    def add(self, part: Tensor, table: Tensor) -> Tensor:
+        """Neither J nor Q is ever whole."""
+        return _add_table(part, table)
+
+    def finish(self, parts: Sequence[Tensor], gradient: Tensor | None = None) -> DeviceCurvature:
+        """A device has one part."""
+        (triangle,) = parts
+        return DeviceCurvature(TRIANGLE, (triangle, gradient))

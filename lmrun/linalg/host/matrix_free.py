@@ -1,0 +1,109 @@
+"""J^T J as a function: conjugate gradients."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lmrun.linalg.algebra import most_products
+from lmrun.linalg.host.system import HostCurvature, HostSystem
+
+Array = NDArray[np.floating]
+
+
+def conjugate_gradients(
+    product: Callable[[Array], Array], right: Array, diagonal: Array, tolerance: float, most: int
+) -> Array | None:
+    """Solve A x = b for a positive semidefinite A, preconditioned by its diagonal M.
+
+    It ends when |M^(-1/2) (b - A x)|_2 <= tolerance |M^(-1/2) b|_2, after `most` products, or along a
+    direction without curvature.
+    Source: Hestenes and Stiefel 1952; Nocedal and Wright 2006, algorithm 5.3.
+
+    Args:
+        product: From v [n] to A v [n].
+        right: b [n].
+        diagonal: M [n], positive.
+        tolerance: Relative.
+        most: Products at most.
+
+    Returns:
+        x [n], or None where it is not finite.
+    """
+    solution, residual = np.zeros_like(right), right
+    scaled = residual / diagonal
+    direction, size = scaled, float(residual @ scaled)
+    target = tolerance * tolerance * size
+    for _ in range(most):
+        if not size > target:
+            break
+        image = product(direction)
+        curved = float(direction @ image)
+        if math.isnan(curved):
+            return None
+        if curved <= 0:
+            # Rounding can do that near the solution, and a singular matrix.
+            break
+        length = size / curved
+        solution = solution + length * direction
+        residual = residual - length * image
+        scaled = residual / diagonal
+        before, size = size, float(residual @ scaled)
+        direction = scaled + (size / before) * direction
+    return solution if math.isfinite(size) and np.all(np.isfinite(solution)) else None
+
+
+@dataclass(frozen=True)
+class HostProductSystem(HostSystem):
+    """v -> J^T J v + damping D v."""
+
+    product: Callable[[Array], Array]
+    diagonal: Array
+    gradient: Array
+    tolerance: float
+
+    def step(self) -> Array | None:
+        """For the gradient."""
+        return self.solve(-self.gradient)
+
+    def solve(self, right: Array) -> Array | None:
+        """By conjugate gradients."""
+        return conjugate_gradients(
+            self.product, right, self.diagonal, self.tolerance, most_products(len(right))
+        )
+
+
+@dataclass(frozen=True)
+class HostProducts(HostCurvature):
+    """The product v -> J^T J v of tensors, with J^T r [n] and the diagonal [n]."""
+
+    product: Callable[[Any], Any]
+    gradient: Array
+    diagonal: Array
+    tolerance: float
+
+    def system(self, damping: float, scaling: Array) -> HostSystem | None:
+        """Nothing is factored; a parameter that neither rows nor damping hold is preconditioned by 1."""
+        added = damping * scaling
+        diagonal = self.diagonal + added
+        return HostProductSystem(
+            lambda vector: np.asarray(self.product(tf.convert_to_tensor(vector))) + added * vector,
+            np.where(diagonal == 0, np.ones_like(diagonal), diagonal),
+            self.gradient,
+            self.tolerance,
+        )
+
+    def squared(self, vector: Array) -> float:
+        """By one product."""
+        return float(vector @ np.asarray(self.product(tf.convert_to_tensor(vector))))
+
+    def whole(self) -> Array | None:
+        """Where J^T J is singular, the shortest step in the norm of the diagonal."""
+        system = self.system(0.0, np.ones_like(self.gradient))
+        return None if system is None else system.step()

@@ -1,0 +1,126 @@
+"""Feed a second-order optimizer: one step per call, over the chunks of one batch."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lmrun.build import Experiment
+from lmrun.curvature.batch import Rows, chunk_rows, make_batch, make_rows
+from lmrun.curvature.problem import Problem
+from lmrun.optimizers.base import SecondOrder, State, StepInfo
+from lmrun.optimizers.lm import LevenbergMarquardt
+from lmrun.training.driver import Arrays, Known
+from lmrun.training.schedule import Schedule, planned_steps
+
+Tensor = Any
+
+
+def full_problem(experiment: Experiment) -> Problem:
+    """Return the problem over all training rows."""
+    rows = make_rows(experiment.dataset.train, experiment.config.precision)
+    return problem_over(experiment, rows, None)
+
+
+def problem_over(
+    experiment: Experiment,
+    rows: Rows,
+    indices: NDArray[np.integer] | None,
+    *,
+    chunk: int | None = None,
+    emphasis: float = 1.0,
+) -> Problem:
+    """Return the problem over some training rows, or all of them.
+
+    Args:
+        experiment: Gives model, loss and algebra.
+        rows: All training rows.
+        indices: Which of them, or None for all.
+        chunk: Rows per chunk; by the size of what a chunk holds if not given.
+        emphasis: Multiplies the rows' weights.
+    """
+    count = len(rows.weights) if indices is None else len(indices)
+    forms = experiment.forms
+    chunk = chunk or chunk_rows(count, forms.row_bytes(count))
+    batch = make_batch(rows, indices, chunk, emphasis)
+    return Problem(experiment.kernels, batch, experiment.algebra, experiment.config.seed, forms.take(count))
+
+
+class SecondOrderDriver:
+    """One step per call, each over the chunks of one batch."""
+
+    most_steps = 1
+
+    def __init__(self, experiment: Experiment, optimizer: SecondOrder, schedule: Schedule) -> None:
+        self.experiment = experiment
+        self.optimizer = optimizer
+        self.schedule = schedule
+        self.rows = make_rows(experiment.dataset.train, experiment.config.precision)
+        self.full = problem_over(experiment, self.rows, None)
+        self.planned = planned_steps(experiment.config.training, schedule)
+        self._order: tuple[int, NDArray[np.int32]] | None = None
+
+    def init(self, params: Tensor) -> State:
+        """The state before the first step; what that needs is compiled ahead."""
+        if params is not None and isinstance(self.optimizer, LevenbergMarquardt) and self.schedule.full_batch:
+            self.first_problem().compile(params, accelerate=self.optimizer.accelerate)
+        return self.optimizer.init(self.full, params)
+
+    def first_problem(self) -> Problem:
+        """The rows of the first step, where batches have one size."""
+        return self.full
+
+    def advance(self, params: Tensor, state: State, step: int, count: int) -> tuple[Tensor, State, StepInfo]:
+        """Make one step."""
+        problem = self._problem(step)
+        self._place(problem, step)
+        return self.optimizer.step(problem, params, state)
+
+    def _place(self, problem: Problem, step: int) -> None:
+        """Tell a problem where in the run it stands."""
+        problem.step, problem.progress = step, step / self.planned
+
+    def _problem(self, step: int) -> Problem:
+        schedule = self.schedule
+        if schedule.full_batch:
+            return self.full
+        epoch, start = schedule.epoch(step), schedule.batch(step) * schedule.size
+        if self._order is None or self._order[0] != epoch:
+            self._order = (epoch, schedule.order(epoch))
+        rows = self._order[1][start : start + schedule.size]
+        return problem_over(self.experiment, self.rows, rows)
+
+    def best(self, params: Tensor, state: State, step: int) -> Known | None:
+        """A step's loss is that of the parameters after it."""
+        return Known(self.full.loss(params), params, step) if self.schedule.full_batch else None
+
+    def model(self, params: Tensor, state: State) -> Tensor:
+        """See `optimizers.base.State`."""
+        average = state.get("average")
+        return params if average is None else tf.convert_to_tensor(average)
+
+    def loss(self, params: Tensor) -> float:
+        """Over all training rows."""
+        return self.full.loss(params)
+
+    def zero_loss(self) -> float:
+        """Over all training rows."""
+        return self.full.zero_loss()
+
+    def pack(self, state: State) -> Arrays:
+        """Numbers and vectors as float64, which holds float32 exactly."""
+        return {name: np.asarray(value, np.float64) for name, value in state.items() if value is not None}
+
+    def unpack(self, arrays: Arrays) -> State:
+        """A number that is missing has not been set yet."""
+        fresh = dict.fromkeys(self.init(None))
+        if not fresh.keys() >= arrays.keys():
+            raise KeyError(*arrays)
+        return {**fresh, **{name: self._unpacked(value) for name, value in arrays.items()}}
+
+    def _unpacked(self, value: NDArray[Any]) -> Any:
+        algebra = self.experiment.algebra
+        return float(value) if value.ndim == 0 else algebra.adopt(tf.constant(value, algebra.dtype))
