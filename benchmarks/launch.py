@@ -20,14 +20,13 @@ from benchmarks import environments, machine
 
 QUIET = {"TF_CPP_MIN_LOG_LEVEL": "3", "PYTHONUNBUFFERED": "1", "KERAS_BACKEND": "tensorflow"}
 
-
-class WorkerFailedError(Exception):
-    """A worker did not write its record; the message says why."""
-
-
 ERROR = re.compile(r"[\w.]+(Error|Exception)\b")
 """How the last line of a traceback begins."""
 TURN_SECONDS = 30.0
+
+
+class WorkerFailedError(Exception):
+    """A worker did not write its record; the message says why."""
 
 
 class Turns:

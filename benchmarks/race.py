@@ -59,7 +59,11 @@ class Race:
         ]
 
     def export(self) -> None:
-        """Write data and weights for all seeds."""
+        """Write data and weights for all seeds.
+
+        Raises:
+            WorkerFailedError: lmrun does not build a problem.
+        """
         names = [problem.name for problem in self.problems]
         run(
             Path(sys.executable),

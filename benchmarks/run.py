@@ -14,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from benchmarks import environments, machine, report
-from benchmarks.launch import end_workers_with_me
+from benchmarks.launch import WorkerFailedError, end_workers_with_me
 from benchmarks.problems import PROBLEMS, Problem
 from benchmarks.race import Race
 
@@ -61,7 +61,10 @@ def main(
     out = out or (QUICK if quick else DOCS)
     race = Race(chosen, 1 if quick else repeats, words(peers.lower()), lock)
     race.install()
-    race.export()
+    try:
+        race.export()
+    except WorkerFailedError as failure:
+        raise SystemExit(f"lmrun could not write its data: {failure}") from None
     document: dict[str, Any] = {
         "machine": machine.describe(),
         "repeats": race.repeats,

@@ -150,7 +150,7 @@ class Recorder:
             self.value(function(self.job.layers, weights(), *self._rows), now)
 
     def due(self) -> bool:
-        """Whether an accuracy should be measured now: every 2 % of the time, at most every 0.2 s."""
+        """Whether a costly measurement is due: every 2 % of the time, at most every 0.2 s."""
         last = self.values[-1][0] if self.values else 0.0
         now = self.seconds()
         return now - last >= max(0.2, 0.02 * now)

@@ -197,16 +197,18 @@ def test_qr_keeps_the_digits_that_a_squared_matrix_loses(place, make_curvature):
 BROKEN = {"zero": 0.0, "nan": np.nan, "infinite": np.inf}
 
 
-@pytest.mark.parametrize("kind", BROKEN)
-@pytest.mark.parametrize("radius", [None, 1.0])
-@each_form
+@pytest.mark.parametrize(
+    ("kind", "form", "radius"),
+    [
+        *((kind, form, radius) for kind in ("nan", "infinite") for form in FORMS for radius in (None, 1.0)),
+        # With a radius a damping is found, and conjugate gradients factor nothing: a step without it.
+        *(("zero", form, None) for form in ("gram", "dual", "qr")),
+    ],
+)
 @each_place
 def test_what_cannot_be_factored_is_an_invalid_trial(*, place, form, radius, kind, make_curvature, capfd):
     J, r, _ = make("m > n")
-    J = J.copy()
-    J[2 if kind != "zero" else slice(None), 1] = BROKEN[kind]
-    if kind == "zero" and (form == "cg" or radius is not None):
-        pytest.skip("a step without the parameter that nothing depends on is a step")
+    J[slice(None) if kind == "zero" else 2, 1] = BROKEN[kind]
     made = make_curvature(place, form, J, r)
     params = tf.constant([1.0, 2.0, 3.0, 4.0, 5.0], tf.float64)
 
