@@ -12,6 +12,7 @@ from lmrun.config.optimizers import GaussNewtonConfig, LmConfig
 from lmrun.config.schema import Config
 from lmrun.curvature.forms import Forms
 from lmrun.curvature.kernels import Kernels
+from lmrun.curvature.projection import Projection
 from lmrun.datasets import Dataset, TargetKind, load_dataset
 from lmrun.errors import ConfigError, DataError
 from lmrun.linalg.algebra import Algebra
@@ -44,6 +45,7 @@ class Experiment:
         algebra: Host algebra on a CPU, device algebra elsewhere.
         forms: The forms of J^T J that the optimizer's solver takes.
         optimizer: The optimizer.
+        projection: Solves for the last layer after every step, where the config asks for that.
     """
 
     config: Config
@@ -55,6 +57,7 @@ class Experiment:
     algebra: Algebra
     forms: Forms
     optimizer: FirstOrder | SecondOrder
+    projection: Projection | None = None
 
     @property
     def targets(self) -> TargetKind:
@@ -135,14 +138,23 @@ def build(config: Config) -> Experiment:
         algebra = HostAlgebra(config.precision) if device == "/CPU:0" else DeviceAlgebra(config.precision)
         forms = Forms(kernels, algebra, solver_of(config))
         optimizer = build_optimizer(config.optimizer, kernels)
-    return Experiment(config, device, dataset, network, loss, kernels, algebra, forms, optimizer)
+        projection = Projection(kernels, algebra) if projects(config) else None
+    return Experiment(config, device, dataset, network, loss, kernels, algebra, forms, optimizer, projection)
+
+
+def projects(config: Config) -> bool:
+    """Whether a config's optimizer solves for the last layer."""
+    return isinstance(config.optimizer, LmConfig) and config.optimizer.projection == "variable"
 
 
 def solver_of(config: Config) -> str:
     """Return the solver of a config's optimizer; others than Gauss-Newton and LM need none."""
     optimizer = config.optimizer
-    if isinstance(optimizer, LmConfig) and optimizer.memory:
-        return "matrix"
+    if isinstance(optimizer, LmConfig):
+        # J J^T divides by D, which is next to nothing for a layer that is solved for.
+        projects_directly = projects(config) and optimizer.solver in {"auto", "cholesky"}
+        if optimizer.memory or projects_directly:
+            return "matrix"
     return optimizer.solver if isinstance(optimizer, GaussNewtonConfig | LmConfig) else "cholesky"
 
 

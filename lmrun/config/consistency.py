@@ -141,6 +141,22 @@ def _average_is_over_batches(optimizer: Any, training: Any) -> Iterator[Problem]
         yield Problem(("optimizer", "averaging"), words)
 
 
+def _last_layer_can_be_solved_for(
+    optimizer: Any, model: Any, dataset: Any, loss: Any, training: Any
+) -> Iterator[Problem]:
+    if not isinstance(optimizer, LmConfig) or optimizer.projection == "none":
+        return
+    path, name = ("optimizer", "projection"), "mse" if loss is None else loss.name
+    if isinstance(model, FormulaConfig):
+        yield Problem(path, "solves for the last layer of a network, and a formula has none; use none")
+    if name != "mse" or (loss is None and isinstance(dataset, MnistConfig)):
+        words = "is for loss: mse, of which alone a linear system gives the best last layer; use none"
+        yield Problem(path, words)
+    if not isinstance(training.batch_size, str):
+        words = "would solve for the layer of each mini-batch; set training.batch_size to full or growing"
+        yield Problem(path, f"{words}, or projection: none")
+
+
 CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("dataset", "model"), _formula_fits),
     (("dataset", "model"), _cnn_has_images),
@@ -148,6 +164,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("dataset", "training"), _patience_can_count),
     (("optimizer", "training"), _rate_can_decay),
     (("optimizer", "training"), _average_is_over_batches),
+    (("optimizer", "model", "dataset", "loss", "training"), _last_layer_can_be_solved_for),
     (("alternatives",), _alternatives_name_optimizers),
 )
 """The sections that each check reads, and the check."""

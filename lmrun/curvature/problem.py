@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
 
@@ -15,9 +15,10 @@ from lmrun.curvature.batch import Batch
 from lmrun.curvature.chunks import Arguments, Chunks
 from lmrun.curvature.forms import FORMS, Form
 from lmrun.curvature.kernels import Kernels
+from lmrun.curvature.projection import Landing, Projection
 from lmrun.curvature.sampling import sample
 from lmrun.curvature.selection import Selection
-from lmrun.linalg.algebra import WHOLE, Algebra, Curvature, Damping, Motion, StepScalars, Vector
+from lmrun.linalg.algebra import WHOLE, Algebra, Bend, Curvature, Damping, Motion, StepScalars, Vector
 from lmrun.seeding import Stream, generator
 
 Tensor = Any
@@ -71,6 +72,7 @@ class Problem:
         algebra: Where the dense algebra happens.
         seed: The config's; decides, with the step, what a random loss draws.
         form: The form of J^T J; the matrix itself if not given.
+        projection: Where given, the last layer is solved for after every damped step.
     """
 
     def __init__(
@@ -80,11 +82,14 @@ class Problem:
         algebra: Algebra,
         seed: int = 0,
         form: Form | None = None,
+        *,
+        projection: Projection | None = None,
     ) -> None:
         self.kernels = kernels
         self.batch = batch
         self.algebra = algebra
         self.form = form or FORMS["gram"](kernels, algebra)
+        self.projection = projection
         self.chunks = Chunks(kernels, batch, algebra, seed)
         self.cost_per_loss = 0.5 * kernels.loss.scale(kernels.graph.width) * batch.weight
         """cost = cost_per_loss * loss, see `losses.base`."""
@@ -125,11 +130,22 @@ class Problem:
         # Rows of weight zero only have nothing to lose.
         return self.algebra.total(sums) / (self.batch.weight or 1.0)
 
+    def settle(self, params: Tensor) -> Tensor:
+        """Return where to start from [n]: with a projection, the last layer solved for where that is better.
+
+        Otherwise the first step would be by a linear model far from where that holds, the layer being
+        undamped.
+        """
+        solved = None if self.projection is None else self.projection.solve(self.chunks, params)
+        return solved if solved is not None and self._loss(solved) <= self.loss(params) else params
+
     def compile(self, params: Tensor, *, accelerate: bool) -> None:
         """Let XLA compile side by side what the first step would call one after the other."""
         calls: list[Callable[[], Any]] = [partial(self._loss, params), partial(self.linearize, params)]
         if accelerate:
             calls.append(partial(self.form.bend, self.chunks, params, params))
+        if self.projection is not None:
+            calls.append(partial(self.projection.solve, self.chunks, params))
         with ThreadPoolExecutor(len(calls)) as threads:
             for done in [threads.submit(call) for call in calls]:
                 done.result()
@@ -221,6 +237,8 @@ class Problem:
         damped = Damping(damping, scaling, radius)
         if selection is None:
             bend = partial(self.form.bend, chunks, params) if accelerate else None
+            if self.projection is not None:
+                return self._projected_trial(self.projection, params, model, damped, bend, motion)
             step = self.algebra.damped_step(model.curvature, damped, params, self._loss_tensor, bend, motion)
             return Trial(*step)
 
@@ -235,6 +253,23 @@ class Problem:
             model.curvature, damped, selection.take(params), loss, bend_some if accelerate else None, motion
         )
         return Trial(selection.put(params, some), reached, scalars)
+
+    def _projected_trial(  # noqa: PLR0917 - the parts of one step
+        self,
+        projection: Projection,
+        params: Tensor,
+        model: Linearization,
+        damped: Damping,
+        bend: Bend | None,
+        motion: Motion,
+    ) -> Trial:
+        """Try the step that does not damp the last layer, and solve for that layer where it leads."""
+        scaling = projection.scaling(damped.scaling, model.curvature.diagonal, damped.value)
+        landing = Landing(partial(projection.solve, self.chunks), self._loss_tensor)
+        moved, loss, scalars = self.algebra.damped_step(
+            model.curvature, replace(damped, scaling=scaling), params, landing, bend, motion
+        )
+        return Trial(moved if landing.params is None else landing.params, loss, scalars)
 
     def newton_trial(self, params: Tensor, model: Linearization, length: float = 1.0) -> Trial:
         """Try the step length matrix^-1 (-gradient)."""

@@ -92,6 +92,8 @@ class LevenbergMarquardt:
 
     def step(self, problem: Problem, params: Tensor, state: State) -> tuple[Tensor, State, StepInfo]:
         """One accepted step over the problem's rows, or none."""
+        if state["value"] is None:
+            params = problem.settle(params)
         loss = problem.loss(params)
         selection = self.subset.choose(problem)
         model = problem.linearize(params, selection, self.rows)

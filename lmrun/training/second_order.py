@@ -46,7 +46,10 @@ def problem_over(
     forms = experiment.forms
     chunk = chunk or chunk_rows(count, forms.row_bytes(count))
     batch = make_batch(rows, indices, chunk, emphasis)
-    return Problem(experiment.kernels, batch, experiment.algebra, experiment.config.seed, forms.take(count))
+    form, seed = forms.take(count), experiment.config.seed
+    return Problem(
+        experiment.kernels, batch, experiment.algebra, seed, form, projection=experiment.projection
+    )
 
 
 class SecondOrderDriver:

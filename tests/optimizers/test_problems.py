@@ -13,6 +13,7 @@ OPTIMIZERS = {
     "gauss-newton": "optimizer=gauss-newton",
     "lm nielsen": "optimizer={name: lm, damping: {update: nielsen}}",
     "lm factor": "optimizer={name: lm, damping: {update: factor, scaling: marquardt}}",
+    "lm projection": "optimizer={name: lm, projection: variable}",
     "sgd": "optimizer={name: sgd, learning_rate: 0.3}",
     "momentum": "optimizer={name: sgd, learning_rate: 0.1, momentum: 0.5, nesterov: true}",
     "adam": "optimizer={name: adam, learning_rate: 0.1}",
@@ -30,6 +31,7 @@ LINEAR = {
 }
 """Steps at most, and how close they come to the solution of the linear least squares."""
 SMALL_NETWORK = {
+    "lm projection": (10, 0.01),
     "lm nielsen": (20, 0.05),
     "lm factor": (20, 0.05),
     "sgd": (100, 0.5),

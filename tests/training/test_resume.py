@@ -36,6 +36,10 @@ CASES = {
         "optimizer={name: lm, damping: {update: trust-region, scaling: more}, acceptance: gain-ratio}",
         "training={max_steps: 12, checkpoint_seconds: 0}",
     ),
+    "variable-projection": (
+        "optimizer={name: lm, projection: variable}",
+        "training={batch_size: growing, max_steps: 12, checkpoint_seconds: 0}",
+    ),
     "adam": ("optimizer={name: adam}", "training.max_steps=700", "training.checkpoint_seconds=0"),
     "adam-batches": (
         "optimizer={name: adam}",
