@@ -27,8 +27,8 @@ FEWEST_ROWS = 1024
 """Below this many rows per worker a thread costs more than it saves."""
 
 KEPT_BYTES = 2**25
-"""Splits that hold more are cut into chunks again and again on a CPU: that takes 2 to 4 % of a step, a copy
-would take as much memory as the data."""
+"""Splits that hold more are cut into chunks again and again on a CPU: that takes some 3 % of a step
+(docs/benchmarks.md), a copy would take as much memory as the data."""
 
 
 class Rows(NamedTuple):
