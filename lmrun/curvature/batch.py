@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple
+from functools import partial
+from typing import Any, NamedTuple, TypeVar, overload
 
 import numpy as np
 import tensorflow as tf
@@ -14,6 +16,7 @@ from lmrun.datasets.base import Split
 from lmrun.linalg.host import WORKERS
 
 Tensor = Any
+Item = TypeVar("Item")
 
 CHUNK_BYTES = 2**22
 """Bytes of a chunk of the Jacobian: about twice a core's own cache. On 2 cores chunks of 2 to 8 MiB were the
@@ -22,6 +25,10 @@ fastest (docs/benchmarks.md)."""
 
 FEWEST_ROWS = 1024
 """Below this many rows per worker a thread costs more than it saves."""
+
+KEPT_BYTES = 2**25
+"""Splits that hold more are cut into chunks again and again on a CPU: that takes some 3 % of a step
+(docs/benchmarks.md), a copy would take as much memory as the data."""
 
 
 class Rows(NamedTuple):
@@ -39,6 +46,31 @@ class Rows(NamedTuple):
     weights: Tensor
 
 
+class OnDemand(Sequence[Item]):
+    """Items that are made anew whenever they are asked for.
+
+    Args:
+        make: Makes the item of a number.
+        numbers: Of the items.
+    """
+
+    def __init__(self, make: Callable[[int], Item], numbers: range) -> None:
+        self.make = make
+        self.numbers = numbers
+
+    def __len__(self) -> int:
+        return len(self.numbers)
+
+    @overload
+    def __getitem__(self, place: int) -> Item: ...
+    @overload
+    def __getitem__(self, place: slice) -> OnDemand[Item]: ...
+    def __getitem__(self, place: int | slice) -> Item | OnDemand[Item]:
+        if isinstance(place, slice):
+            return OnDemand(self.make, self.numbers[place])
+        return self.make(self.numbers[place])
+
+
 @dataclass(frozen=True)
 class Batch:
     """Chunks of equal size, the last filled up with rows of weight zero: one compiled function serves all.
@@ -49,7 +81,7 @@ class Batch:
         samples: Number of rows without the filling.
     """
 
-    chunks: tuple[Rows, ...]
+    chunks: Sequence[Rows]
     weight: float
     samples: int
 
@@ -77,19 +109,63 @@ def for_kernels(rows: Rows) -> Rows:
     return rows._replace(inputs=samples_last(rows.inputs))
 
 
-def make_batch(rows: Rows, indices: NDArray[np.integer] | None, chunk: int, emphasis: float = 1.0) -> Batch:
-    """Take some rows.
+def split_batch(split: Split, dtype: str, chunk: int) -> Batch:
+    """Take a whole split.
+
+    Its chunks are kept where they are small or on a device; else the split's own arrays stay the only copy.
+
+    Args:
+        split: The rows.
+        dtype: Of weights, where the split has none.
+        chunk: Rows per chunk.
+    """
+    # Equal weights are the same tensor in all chunks but the last; and it is where the chunks shall be.
+    equal = tf.ones(chunk, dtype)
+    cut = OnDemand(partial(_cut, split, equal), range(-(-split.rows // chunk)))
+    weight = float(split.rows)
+    if split.weights is not None:
+        padded = np.pad(split.weights, (0, -split.rows % chunk))
+        weight = float(tf.reduce_sum(tf.constant(padded, tf.float64)))
+    on_host = tf.DeviceSpec.from_string(equal.device).device_type == "CPU"
+    keep = not on_host or split.inputs.nbytes + split.targets.nbytes <= KEPT_BYTES
+    return Batch(tuple(cut) if keep else cut, weight, split.rows)
+
+
+def _cut(split: Split, equal: Tensor, number: int) -> Rows:
+    """Put one chunk on the device of `equal` [chunk], the weights of rows that have none."""
+    chunk = int(equal.shape[0])
+    rows = slice(number * chunk, (number + 1) * chunk)
+    missing = max(0, rows.stop - split.rows)
+
+    def filled(values: NDArray[Any]) -> NDArray[Any]:
+        """Fill up with the first row again."""
+        taken = values[rows]
+        return np.concatenate([taken, *[values[:1]] * missing]) if missing else taken
+
+    weights = equal
+    # A worker's thread knows nothing of the device that the main thread has chosen.
+    with tf.device(equal.device):
+        if missing or split.weights is not None:
+            own = np.ones(chunk - missing, equal.dtype.as_numpy_dtype)
+            own = own if split.weights is None else split.weights[rows]
+            weights = tf.constant(np.pad(own, (0, missing)))
+        # Copied with samples last by NumPy: ten times as fast as TensorFlow's transpose for a narrow chunk.
+        inputs = tf.constant(np.swapaxes(filled(split.inputs), 0, -1))
+        return Rows(inputs, tf.constant(filled(split.targets)), weights)
+
+
+def make_batch(rows: Rows, indices: NDArray[np.integer], chunk: int, emphasis: float = 1.0) -> Batch:
+    """Draw some rows.
 
     Args:
         rows: Where from, a whole split.
-        indices: Which, or None for all.
+        indices: Which.
         chunk: Rows per chunk.
         emphasis: Multiplies the weights.
     """
-    order = np.arange(len(rows.weights)) if indices is None else indices
-    samples = len(order)
+    samples = len(indices)
     # Filled up with the first row again.
-    padded = tf.constant(np.concatenate([order, np.repeat(order[:1], -samples % chunk)]).astype(np.int32))
+    padded = tf.constant(np.concatenate([indices, np.repeat(indices[:1], -samples % chunk)]).astype(np.int32))
     there = tf.constant(np.arange(len(padded)) < samples)
     weights = tf.where(there, emphasis * tf.gather(rows.weights, padded), tf.zeros([], rows.weights.dtype))
     chunks = []

@@ -10,7 +10,7 @@ from typing import Any, TypeVar
 import numpy as np
 import tensorflow as tf
 
-from lmrun.curvature.batch import Batch
+from lmrun.curvature.batch import Batch, OnDemand
 from lmrun.curvature.kernels import Kernels
 from lmrun.linalg.algebra import Algebra
 from lmrun.linalg.host import WORKERS
@@ -52,7 +52,8 @@ class Chunks:
         """The same with what a random loss draws from in this step and chunk, int32 [2]."""
         if not self.kernels.loss.random:
             return self.batch.chunks
-        return [(*chunk, self._key(number)) for number, chunk in enumerate(self.batch.chunks)]
+        chunks = self.batch.chunks
+        return OnDemand(lambda number: (*chunks[number], self._key(number)), range(len(chunks)))
 
     def _key(self, number: int) -> Tensor:
         words = generator(self.seed, Stream.PROJECTIONS, self.step, number)
@@ -77,4 +78,7 @@ class Chunks:
 
     def each(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Work on all items at once, one thread each; the results in the items' order."""
-        return list(map(work, items) if self.workers == 1 else POOL.map(work, items))
+        if self.workers == 1:
+            return list(map(work, items))
+        # Each thread asks for its item itself: none is made before its turn.
+        return list(POOL.map(lambda number: work(items[number]), range(len(items))))

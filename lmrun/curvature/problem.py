@@ -211,9 +211,8 @@ class Problem:
 
     def _gradient_and_hessian(self, params: Tensor, share: Sequence[Arguments]) -> tuple[Tensor, Tensor]:
         """Add up a worker's chunks: it holds one sum, however many there are."""
-        first, *others = share
-        gradient, hessian = self.kernels.gradient_and_hessian(params, *first)
-        for rows in others:
+        gradient, hessian = self.kernels.gradient_and_hessian(params, *share[0])
+        for rows in share[1:]:
             more = self.kernels.gradient_and_hessian(params, *rows)
             gradient, hessian = gradient + more[0], hessian + more[1]
         return gradient, hessian

@@ -44,7 +44,9 @@ class Affine:
 
     def forward(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """From the user's units to those of the training; [rows, columns] to [rows, columns]."""
-        return (np.asarray(values, np.float64) - self.shift) / self.scale
+        centred: NDArray[np.float64] = np.asarray(values, np.float64) - self.shift
+        centred /= self.scale
+        return centred
 
     def inverse(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
         """From the units of the training to the user's; [rows, columns] to [rows, columns]."""

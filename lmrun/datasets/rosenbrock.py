@@ -14,6 +14,8 @@ from lmrun.errors import DataError
 
 LIMIT = 2.0
 """The points lie in [-2, 2]^N."""
+BLOCK_ROWS = 2**14
+"""Points that are evaluated at a time: the terms of all of them would take more memory than the data."""
 
 
 def load(config: RosenbrockConfig, *, seed: int, targets: TargetKind) -> Dataset:
@@ -54,7 +56,9 @@ def load(config: RosenbrockConfig, *, seed: int, targets: TargetKind) -> Dataset
 
 
 def _values(points: Float64, config: RosenbrockConfig) -> Float64:
-    return rosenbrock(points, config.a, config.b)[:, np.newaxis]
+    starts = range(0, len(points), BLOCK_ROWS)
+    blocks = (points[start : start + BLOCK_ROWS] for start in starts)
+    return np.concatenate([rosenbrock(block, config.a, config.b) for block in blocks])[:, np.newaxis]
 
 
 def _with_minima(points: Float64, config: RosenbrockConfig) -> Float64:

@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.build import Experiment
-from lmrun.curvature.batch import Batch, chunk_rows, make_batch, make_rows
+from lmrun.curvature.batch import Batch, chunk_rows, split_batch
 from lmrun.datasets.base import Split
 
 Tensor = Any
@@ -27,7 +27,7 @@ class Evaluator:
         self.split = split
         row_bytes = max(1, split.inputs[0].nbytes) * 64
         chunk = chunk_rows(split.rows, row_bytes)
-        self.batch: Batch = make_batch(make_rows(split, experiment.config.precision), None, chunk)
+        self.batch: Batch = split_batch(split, experiment.config.precision, chunk)
 
     def outputs(self, params: Tensor) -> NDArray[np.floating]:
         """Predict all rows [rows, outputs] in the units of the training."""

@@ -12,7 +12,7 @@ from lmrun.build import Experiment, solver_of
 from lmrun.config.datasets import DatasetConfig
 from lmrun.config.optimizers import SECOND_ORDER
 from lmrun.config.schema import Config
-from lmrun.curvature.batch import CHUNK_BYTES, chunk_rows
+from lmrun.curvature.batch import CHUNK_BYTES, KEPT_BYTES, chunk_rows
 from lmrun.curvature.forms import SOLVERS, Sizes, held_bytes
 from lmrun.errors import MemoryRefusedError
 from lmrun.optimizers.first_order import FirstOrder
@@ -67,8 +67,14 @@ def plan(experiment: Experiment, schedule: Schedule) -> Plan:
         for split in (dataset.train, dataset.validation, dataset.test)
         if split is not None
     )
-    # The data lives in NumPy, in the driver and in the evaluators of the end.
-    needed = 4 * data + 16 * count * size
+    whole = schedule.full_batch and experiment.config.training.batch_size != "growing"
+    if whole and not isinstance(experiment.optimizer, FirstOrder):
+        # NumPy's arrays, of which chunks are cut; those of small data are kept.
+        needed = data + min(data, KEPT_BYTES)
+    else:
+        # What batches are drawn from lies on the device, too, and is copied twice on its way there.
+        needed = 4 * data
+    needed += 16 * count * size
     form, held = None, 0
     if not isinstance(experiment.optimizer, FirstOrder):
         form = "gram" if experiment.config.optimizer.name == "newton" else forms.name(schedule.size)

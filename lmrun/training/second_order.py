@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmrun.build import Experiment
-from lmrun.curvature.batch import Rows, chunk_rows, make_batch, make_rows
+from lmrun.curvature.batch import Batch, Rows, chunk_rows, make_batch, make_rows, split_batch
 from lmrun.curvature.problem import Problem
 from lmrun.optimizers.base import SecondOrder, State, StepInfo
 from lmrun.optimizers.lm import LevenbergMarquardt
@@ -21,32 +22,34 @@ Tensor = Any
 
 def full_problem(experiment: Experiment) -> Problem:
     """Return the problem over all training rows."""
-    rows = make_rows(experiment.dataset.train, experiment.config.precision)
-    return problem_over(experiment, rows, None)
+    train, forms = experiment.dataset.train, experiment.forms
+    chunk = chunk_rows(train.rows, forms.row_bytes(train.rows))
+    return _problem(experiment, split_batch(train, experiment.config.precision, chunk))
 
 
 def problem_over(
     experiment: Experiment,
     rows: Rows,
-    indices: NDArray[np.integer] | None,
+    indices: NDArray[np.integer],
     *,
     chunk: int | None = None,
     emphasis: float = 1.0,
 ) -> Problem:
-    """Return the problem over some training rows, or all of them.
+    """Return the problem over some training rows.
 
     Args:
         experiment: Gives model, loss and algebra.
         rows: All training rows.
-        indices: Which of them, or None for all.
+        indices: Which of them.
         chunk: Rows per chunk; by the size of what a chunk holds if not given.
         emphasis: Multiplies the rows' weights.
     """
-    count = len(rows.weights) if indices is None else len(indices)
-    forms = experiment.forms
-    chunk = chunk or chunk_rows(count, forms.row_bytes(count))
-    batch = make_batch(rows, indices, chunk, emphasis)
-    form, seed = forms.take(count), experiment.config.seed
+    chunk = chunk or chunk_rows(len(indices), experiment.forms.row_bytes(len(indices)))
+    return _problem(experiment, make_batch(rows, indices, chunk, emphasis))
+
+
+def _problem(experiment: Experiment, batch: Batch) -> Problem:
+    form, seed = experiment.forms.take(batch.samples), experiment.config.seed
     return Problem(
         experiment.kernels, batch, experiment.algebra, seed, form, projection=experiment.projection
     )
@@ -61,10 +64,14 @@ class SecondOrderDriver:
         self.experiment = experiment
         self.optimizer = optimizer
         self.schedule = schedule
-        self.rows = make_rows(experiment.dataset.train, experiment.config.precision)
-        self.full = problem_over(experiment, self.rows, None)
+        self.full = full_problem(experiment)
         self.planned = planned_steps(experiment.config.training, schedule)
         self._order: tuple[int, NDArray[np.int32]] | None = None
+
+    @cached_property
+    def rows(self) -> Rows:
+        """All training rows on the device, where batches are drawn from them."""
+        return make_rows(self.experiment.dataset.train, self.experiment.config.precision)
 
     def init(self, params: Tensor) -> State:
         """The state before the first step; what that needs is compiled ahead."""

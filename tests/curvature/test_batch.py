@@ -5,7 +5,17 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmrun.curvature.batch import CHUNK_BYTES, FEWEST_ROWS, chunk_rows, for_kernels, make_batch, make_rows
+from lmrun.curvature import batch as batches
+from lmrun.curvature.batch import (
+    CHUNK_BYTES,
+    FEWEST_ROWS,
+    OnDemand,
+    chunk_rows,
+    for_kernels,
+    make_batch,
+    make_rows,
+    split_batch,
+)
 from lmrun.datasets.base import Split
 from lmrun.linalg.host import WORKERS
 
@@ -13,8 +23,17 @@ ROWS = 7
 SPLIT = Split(np.arange(14.0).reshape(ROWS, 2), np.arange(ROWS, dtype=np.int64), np.linspace(1, 2, ROWS))
 
 
-def batch_of(split, indices, chunk, dtype="float64"):
-    return make_batch(make_rows(split, dtype), indices, chunk)
+@pytest.fixture(params=["kept", "cut anew"])
+def all_rows(request, monkeypatch):
+    """Return a function that makes the batch of a whole split, its chunks kept or not."""
+    monkeypatch.setattr(batches, "KEPT_BYTES", 2**25 if request.param == "kept" else 0)
+
+    def make(split, chunk, dtype="float64"):
+        batch = split_batch(split, dtype, chunk)
+        assert isinstance(batch.chunks, tuple) == (request.param == "kept")
+        return batch
+
+    return make
 
 
 @given(samples=st.integers(1, 10**6), row_bytes=st.integers(1, 2 * CHUNK_BYTES))
@@ -39,8 +58,8 @@ def test_every_worker_has_the_same_number_of_chunks():
 
 
 @pytest.mark.parametrize(("chunk", "chunks", "filling"), [(7, 1, 0), (4, 2, 1), (3, 3, 2), (1, 7, 0)])
-def test_the_last_chunk_is_filled_up_with_rows_of_no_weight(chunk, chunks, filling):
-    batch = batch_of(SPLIT, None, chunk)
+def test_the_last_chunk_is_filled_up_with_rows_of_no_weight(chunk, chunks, filling, all_rows):
+    batch = all_rows(SPLIT, chunk)
     assert len(batch.chunks) == chunks
     assert (batch.samples, batch.weight) == (ROWS, pytest.approx(10.5, rel=1e-15))
     inputs = np.concatenate([part.inputs.numpy().T for part in batch.chunks])
@@ -57,14 +76,14 @@ def test_the_last_chunk_is_filled_up_with_rows_of_no_weight(chunk, chunks, filli
     assert targets.dtype == np.int64
 
 
-def test_the_split_stays_as_it_is():
+def test_the_split_stays_as_it_is(all_rows):
     before = SPLIT.weights.copy()
-    batch_of(SPLIT, None, 4)
+    list(all_rows(SPLIT, 4).chunks)
     np.testing.assert_array_equal(SPLIT.weights, before)
 
 
 def test_chosen_rows_come_in_their_order():
-    batch = batch_of(SPLIT, np.array([5, 0, 3]), 2)
+    batch = make_batch(make_rows(SPLIT, "float64"), np.array([5, 0, 3]), 2)
     assert (batch.samples, len(batch.chunks)) == (3, 2)
     assert batch.weight == pytest.approx(SPLIT.weights[[5, 0, 3]].sum(), rel=1e-15)
     np.testing.assert_array_equal(batch.chunks[0].inputs, SPLIT.inputs[[5, 0]].T)
@@ -74,15 +93,52 @@ def test_chosen_rows_come_in_their_order():
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])
-def test_equal_weights_have_the_type_of_the_data(dtype):
+def test_equal_weights_have_the_type_of_the_data(dtype, all_rows):
     split = Split(SPLIT.inputs.astype(dtype), SPLIT.targets)
-    batch = batch_of(split, None, ROWS, dtype)
+    batch = all_rows(split, 5, dtype)
     assert batch.weight == ROWS
-    assert batch.chunks[0].weights.dtype == dtype
-    np.testing.assert_array_equal(batch.chunks[0].weights, np.ones(ROWS))
+    first, last = (chunk.weights for chunk in batch.chunks)
+    assert first.dtype == last.dtype == dtype
+    np.testing.assert_array_equal(first, np.ones(5))
+    np.testing.assert_array_equal(last, [1, 1, 0, 0, 0])
 
 
-def test_kernels_see_images_with_channels_first_and_samples_last(rng):
+def test_equal_weights_are_one_tensor(all_rows):
+    first, second, _ = all_rows(Split(SPLIT.inputs, SPLIT.targets), 3).chunks
+    assert first.weights is second.weights
+
+
+def test_all_rows_are_the_drawn_ones(all_rows):
+    """The two ways to the same chunks, to the last bit of the weight."""
+    whole = all_rows(SPLIT, 3)
+    drawn = make_batch(make_rows(SPLIT, "float64"), np.arange(ROWS), 3)
+    assert (whole.weight, whole.samples) == (drawn.weight, drawn.samples)
+    for one, other in zip(whole.chunks, drawn.chunks, strict=True):
+        for mine, theirs in zip(one, other, strict=True):
+            np.testing.assert_array_equal(mine, theirs)
+
+
+def test_many_rows_are_not_copied(monkeypatch):
+    """A chunk that is asked for again is read from the split again."""
+    monkeypatch.setattr(batches, "KEPT_BYTES", SPLIT.inputs.nbytes)
+    inputs = SPLIT.inputs.copy()
+    chunks = split_batch(Split(inputs, SPLIT.targets), "float64", 3).chunks
+    assert chunks[0].inputs[0, 0] == 0
+    inputs[0, 0] = 5
+    assert chunks[0].inputs[0, 0] == 5
+
+
+def test_what_is_made_on_demand_is_a_sequence():
+    made = []
+    squares = OnDemand(lambda number: made.append(number) or number**2, range(2, 7))
+    odd = squares[1::2]
+    assert (len(squares), len(odd), made) == (5, 2, [])
+    assert (list(odd), squares[-1], made) == ([9, 25], 36, [3, 5, 6])
+    with pytest.raises(IndexError):
+        squares[5]
+
+
+def test_kernels_see_images_with_channels_first_and_samples_last(rng, all_rows):
     images = rng.normal(size=(ROWS, 4, 3, 2))
     rows = make_rows(Split(images, SPLIT.targets), "float64")
     np.testing.assert_array_equal(rows.inputs, images)
@@ -91,3 +147,6 @@ def test_kernels_see_images_with_channels_first_and_samples_last(rng):
     assert laid_out.targets is rows.targets
     (chunk,) = make_batch(rows, np.array([6, 2]), 2).chunks
     np.testing.assert_array_equal(chunk.inputs, images[[6, 2]].transpose(3, 1, 2, 0))
+    for start, chunk in zip((0, 4), all_rows(Split(images, SPLIT.targets), 4).chunks, strict=True):
+        rows = [*range(start, min(start + 4, ROWS)), 0][:4]
+        np.testing.assert_array_equal(chunk.inputs, images[rows].transpose(3, 1, 2, 0))

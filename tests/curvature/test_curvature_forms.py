@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmrun.config.optimizers import Solver
-from lmrun.curvature.batch import chunk_rows, make_batch, make_rows
+from lmrun.curvature.batch import chunk_rows, make_batch, make_rows, split_batch
 from lmrun.curvature.forms import DIRECT_BYTES, FORMS, HELD, SOLVERS, Sizes, held_bytes
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.problem import Problem
@@ -147,11 +147,14 @@ def test_pieces_are_filled_up_with_rows_that_have_a_value(make_formula, monkeypa
     monkeypatch.setattr("lmrun.curvature.products.CHUNK_BYTES", 3 * 2 * 8)
     network = make_formula("a*log(x) + b*y", a=1, b=2)
     rng = np.random.default_rng(1)
-    rows = make_rows(Split(rng.uniform(1, 2, (7, 2)), rng.normal(size=(7, 1))), "float64")
+    split = Split(rng.uniform(1, 2, (7, 2)), rng.normal(size=(7, 1)))
     kernels = Kernels(network, MeanSquaredError())
     for form in ("gram", "cg"):
         problem = Problem(
-            kernels, make_batch(rows, None, 7), ALGEBRAS["host"], form=FORMS[form](kernels, ALGEBRAS["host"])
+            kernels,
+            split_batch(split, "float64", 7),
+            ALGEBRAS["host"],
+            form=FORMS[form](kernels, ALGEBRAS["host"]),
         )
         model = problem.linearize(tf.constant(network.params()))
         if form == "gram":
@@ -170,14 +173,17 @@ def test_convolutions(form, make_cnn):
     ]
     network = make_cnn(layers, 2)
     kernels = Kernels(network, SparseCategoricalCrossentropy())
-    rows = make_rows(Split(rng.normal(size=(9, 6, 5, 2)), rng.integers(0, 2, 9)), "float64")
+    split = Split(rng.normal(size=(9, 6, 5, 2)), rng.integers(0, 2, 9))
     params = tf.constant(network.params())
     problem = Problem(
-        kernels, make_batch(rows, None, 5), ALGEBRAS["host"], form=FORMS[form](kernels, ALGEBRAS["host"])
+        kernels,
+        split_batch(split, "float64", 5),
+        ALGEBRAS["host"],
+        form=FORMS[form](kernels, ALGEBRAS["host"]),
     )
     model = problem.linearize(params)
     trial = problem.damped_trial(params, model, 0.1, np.ones(network.size), accelerate=True)
-    reference = Problem(kernels, make_batch(rows, None, 9), ALGEBRAS["host"])
+    reference = Problem(kernels, split_batch(split, "float64", 9), ALGEBRAS["host"])
     expected = reference.damped_trial(
         params, reference.linearize(params), 0.1, np.ones(network.size), accelerate=True
     )

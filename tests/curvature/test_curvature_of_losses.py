@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmrun.curvature.batch import make_batch, make_rows
+from lmrun.curvature import batch as batches
+from lmrun.curvature.batch import split_batch
 from lmrun.curvature.graph import Graph
 from lmrun.curvature.jacobian import linearize
 from lmrun.curvature.kernels import Kernels
@@ -191,9 +192,9 @@ def make_problem(model):
     """Of a projected loss, in two chunks; nothing in it is compiled."""
     kernels = Kernels(model.network, LOSSES["sparse projected"])
     kernels.jacobian_and_residual = kernels.plain_jacobian_and_residual
-    batch = make_batch(make_rows(Split(model.inputs, model.sparse, model.weights), "float64"), None, 4)
+    batch = split_batch(Split(model.inputs, model.sparse, model.weights), "float64", 4)
 
-    def make(seed, step):
+    def make(seed, step, batch=batch):
         problem = Problem(kernels, batch, HostAlgebra("float64"), seed)
         problem.step = step
         return problem
@@ -209,6 +210,16 @@ def test_seed_and_step_decide_the_draw(model, make_problem):
     np.testing.assert_array_equal(make_problem(3, 7).linearize(model.params).curvature.diagonal, first)
     for other in ((3, 8), (4, 7)):
         assert np.abs(make_problem(*other).linearize(model.params).curvature.diagonal - first).max() > 1e-3
+
+
+def test_chunks_that_are_cut_anew_draw_the_same(model, make_problem, monkeypatch):
+    kept = make_problem(3, 7).linearize(model.params)
+    monkeypatch.setattr(batches, "KEPT_BYTES", 0)
+    batch = split_batch(Split(model.inputs, model.sparse, model.weights), "float64", 4)
+    cut = make_problem(3, 7, batch).linearize(model.params)
+    assert not isinstance(batch.chunks, tuple)
+    np.testing.assert_array_equal(cut.curvature.matrix, kept.curvature.matrix)
+    np.testing.assert_array_equal(cut.gradient, kept.gradient)
 
 
 def test_chunks_draw_for_themselves_and_the_gradient_is_exact(model, make_problem):

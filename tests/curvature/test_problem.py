@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmrun.curvature.batch import for_kernels, make_batch, make_rows
+from lmrun.curvature.batch import for_kernels, make_rows, split_batch
 from lmrun.curvature.jacobian import linearize
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.problem import Problem, Trial
@@ -42,7 +42,7 @@ def case(request, make_mlp):
 
 
 def problem(case, chunk, split=None):
-    batch = make_batch(make_rows(split or case.split, "float64"), None, chunk)
+    batch = split_batch(split or case.split, "float64", chunk)
     return Problem(case.kernels, batch, HostAlgebra("float64"))
 
 
@@ -144,7 +144,7 @@ def test_the_last_loss_is_remembered(case):
             calls.append(rows)
             return tf.constant(float(len(calls)), tf.float64)
 
-    batch = make_batch(case.rows, None, WHOLE)
+    batch = split_batch(case.split, "float64", WHOLE)
     counted = Problem(Counting(), batch, HostAlgebra("float64"))
     other = tf.identity(case.params)
     first = counted.loss(case.params)

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmrun.curvature.batch import make_batch, make_rows
+from lmrun.curvature.batch import split_batch
 from lmrun.curvature.forms import FORMS
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.problem import Problem
@@ -56,7 +56,7 @@ def case(request, make_mlp):
         inputs=inputs,
         targets=targets,
         weights=weights,
-        rows=make_rows(Split(inputs, targets, weights), "float64"),
+        split=Split(inputs, targets, weights),
         params=tf.constant(network.params()),
         projections={place: Projection(kernels, algebra) for place, algebra in ALGEBRAS.items()},
     )
@@ -64,7 +64,7 @@ def case(request, make_mlp):
 
 def make(case, place, form="gram"):
     """A problem in chunks, the last of which is filled up."""
-    batch = make_batch(case.rows, None, 16)
+    batch = split_batch(case.split, "float64", 16)
     algebra = ALGEBRAS[place]
     made = FORMS[form](case.kernels, algebra)
     return Problem(case.kernels, batch, algebra, 0, made, projection=case.projections[place])
@@ -97,7 +97,9 @@ def test_the_other_parameters_step_by_kaufmans_matrix(case, place, form):
     """Against (J_a^T P J_a + damping) step = -J_a^T r, P being the projection beside J_c."""
     problem = make(case, place, form)
     start = problem.settle(case.params)
-    table = case.kernels.jacobian_and_residual(start, *make_batch(case.rows, None, ROWS).chunks[0])[0].numpy()
+    table = case.kernels.jacobian_and_residual(start, *split_batch(case.split, "float64", ROWS).chunks[0])[
+        0
+    ].numpy()
     part, J, r = problem.projection.call.part, table[:-1].T, table[-1]
     own = np.arange(part.start, part.start + part.size)
     J_a, J_c = np.delete(J, own, axis=1), J[:, own]

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import tensorflow as tf
 
-from lmrun.curvature.batch import make_batch, make_rows
+from lmrun.curvature.batch import split_batch
 from lmrun.curvature.forms import FORMS
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.problem import Problem
@@ -39,7 +39,7 @@ def case(request, make_mlp):
     kernels = Kernels(network, loss)
     return SimpleNamespace(
         kernels=kernels,
-        rows=make_rows(Split(rng.normal(size=(ROWS, 2)), targets, rng.uniform(0.5, 2, ROWS)), "float64"),
+        split=Split(rng.normal(size=(ROWS, 2)), targets, rng.uniform(0.5, 2, ROWS)),
         params=tf.constant(network.params()),
         drift=rng.normal(size=len(SOME)),
         forms={(place, form): FORMS[form](kernels, ALGEBRAS[place]) for place in ALGEBRAS for form in FORMS},
@@ -47,7 +47,7 @@ def case(request, make_mlp):
 
 
 def make(case, place, form, *, step=3, seed=7):
-    batch = make_batch(case.rows, None, CHUNK)
+    batch = split_batch(case.split, "float64", CHUNK)
     problem = Problem(case.kernels, batch, ALGEBRAS[place], seed, case.forms[place, form])
     problem.step = step
     return problem
@@ -138,7 +138,7 @@ def test_the_sample_depends_on_seed_and_step(case):
 def batch_of(count, chunk):
     """Rows whose inputs are their numbers, of the weights 1, 2 and 3 in turn."""
     inputs, weights = np.arange(count, dtype=float)[:, None], 1.0 + np.arange(count) % 3
-    return make_batch(make_rows(Split(inputs, 10 * inputs, weights), "float64"), None, chunk)
+    return split_batch(Split(inputs, 10 * inputs, weights), "float64", chunk)
 
 
 def drawn(batch, share, seed, workers=2):

@@ -172,3 +172,9 @@ def test_the_numbers_are_the_same_in_another_process() -> None:
     )
     printed = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout
     assert printed.strip() == load(dimension=4, points=9, include_minima=True, validation_points=2).checksum
+
+
+def test_values_do_not_depend_on_the_blocks(monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = load(dimension=5, points=20, validation_points=3).checksum
+    monkeypatch.setattr("lmrun.datasets.rosenbrock.BLOCK_ROWS", 3)
+    assert load(dimension=5, points=20, validation_points=3).checksum == whole

@@ -10,7 +10,7 @@ import pytest
 @pytest.fixture(scope="session")
 def make_problem() -> Callable[..., Any]:
     """Return a function that makes a problem over all rows; nothing in it is compiled."""
-    from lmrun.curvature.batch import make_batch, make_rows
+    from lmrun.curvature.batch import split_batch
     from lmrun.curvature.kernels import Kernels
     from lmrun.curvature.problem import Problem
     from lmrun.datasets.base import Split
@@ -25,7 +25,7 @@ def make_problem() -> Callable[..., Any]:
         kernels.gradient_and_hessian = kernels.plain_gradient_and_hessian
         kernels.bend = kernels.plain_bend
         split = Split(np.asarray(inputs, float), np.asarray(targets, float))
-        batch = make_batch(make_rows(split, "float64"), None, split.rows)
+        batch = split_batch(split, "float64", split.rows)
         return Problem(kernels, batch, algebra or HostAlgebra("float64"))
 
     return make

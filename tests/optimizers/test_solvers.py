@@ -8,7 +8,7 @@ import tensorflow as tf
 from pydantic import TypeAdapter
 
 from lmrun.config.optimizers import OptimizerConfig
-from lmrun.curvature.batch import make_batch, make_rows
+from lmrun.curvature.batch import split_batch
 from lmrun.curvature.forms import FORMS
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.problem import Problem
@@ -78,7 +78,7 @@ def test_all_solvers_make_the_same_steps(damping, rows, make, make_mlp):
 def test_a_trial_of_a_network_travels_once(form, radius, make_mlp, round_trips):
     """Loss and acceleration included."""
     kernels, algebra = Kernels(make_mlp(2, [3]), MeanSquaredError()), PLACES["device"]
-    batch = make_batch(make_rows(Split(X, CURVE), "float64"), None, 5)
+    batch = split_batch(Split(X, CURVE), "float64", 5)
     problem = Problem(kernels, batch, algebra, form=FORMS[form](kernels, algebra))
     params = params_of(problem)
     model = problem.linearize(params)
