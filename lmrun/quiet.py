@@ -13,6 +13,8 @@ import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from lmrun.compile_cache import open_cache
+
 GREETING = re.compile(
     r"^[IW]\d{4} |^WARNING: All log messages before absl|^To enable the following instructions|cuInit"
     r"|^\d{4}-\d\d-\d\d .*: [IW] "
@@ -43,7 +45,8 @@ def without_greetings() -> Iterator[None]:
 
 
 def load_tensorflow() -> None:
-    """Import TensorFlow and let it look for devices, quietly."""
+    """Import TensorFlow and let it look for devices, quietly; it finds what was compiled before."""
+    open_cache()
     with without_greetings():
         import tensorflow as tf
 

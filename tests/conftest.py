@@ -1,5 +1,6 @@
 """Fixtures that several rooms share: tiny models, and numbers made without any framework."""
 
+import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -9,6 +10,9 @@ import numpy as np
 import pytest
 from hypothesis import settings
 from numpy.typing import NDArray
+
+# Tests neither read nor fill the user's cache of compiled functions; nor do the processes that they start.
+os.environ["LMRUN_CACHE"] = "off"
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=20)
 settings.load_profile("repeatable")

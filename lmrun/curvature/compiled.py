@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable, Sequence
+from threading import RLock
 from typing import Any, Generic, ParamSpec, TypeVar
 
 import tensorflow as tf
 
+from lmrun.curvature.content import flat_call
+
 P = ParamSpec("P")
 R = TypeVar("R")
 Tensor = Any
+_TRACING = RLock()
+"""Python traces one function at a time anyway; in turn, XLA has the first one the sooner."""
 
 
 class Compiled(Generic[P, R]):
@@ -37,22 +42,25 @@ class Compiled(Generic[P, R]):
         """Call, compiling first where the shapes are new."""
         given: list[Any] = [*args, *self._defaults[len(args) :]]
         shapes = tuple([None if arg is None else arg.shape for arg in given])
-        known = self._known.get(shapes)
-        if known is None:
-            known = self._known[shapes] = _flat(self._function.get_concrete_function(*given))
+        known = self._known.get(shapes) or self._traced(shapes, given)
         return known([arg for arg in given if arg is not None])
+
+    def _traced(self, shapes: tuple[Any, ...], given: Sequence[Any]) -> Callable[[Sequence[Tensor]], R]:
+        with _TRACING:
+            if shapes not in self._known:
+                self._known[shapes] = _flat(self._function.get_concrete_function(*given))
+            return self._known[shapes]
 
 
 def _flat(concrete: Any) -> Callable[[Sequence[Tensor]], Any]:
     """Return a function from the tensors among the arguments to the concrete function's structure."""
-    call, captured = concrete.inference_fn.call_flat, concrete.captured_inputs
-    structure = concrete.structured_outputs
+    call, structure = flat_call(concrete), concrete.structured_outputs
     if isinstance(structure, tf.Tensor):
-        return lambda given: call(*given, *captured)[0]
+        return lambda given: call(given)[0]
     leaves = tf.nest.flatten(structure)
 
     def structured(given: Sequence[Tensor]) -> Any:
-        outputs = iter(call(*given, *captured))
+        outputs = iter(call(given))
         return tf.nest.pack_sequence_as(
             structure, [None if leaf is None else next(outputs) for leaf in leaves]
         )

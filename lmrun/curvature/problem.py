@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from functools import partial
 from typing import Any
@@ -139,16 +138,17 @@ class Problem:
         solved = None if self.projection is None else self.projection.solve(self.chunks, params)
         return solved if solved is not None and self._loss(solved) <= self.loss(params) else params
 
-    def compile(self, params: Tensor, *, accelerate: bool) -> None:
-        """Let XLA compile side by side what the first step would call one after the other."""
-        calls: list[Callable[[], Any]] = [partial(self._loss, params), partial(self.linearize, params)]
-        if accelerate:
-            calls.append(partial(self.form.bend, self.chunks, params, params))
+    def first_calls(
+        self, params: Tensor, selection: Selection | None, rows: float, *, accelerate: bool
+    ) -> list[Callable[[], Any]]:
+        """Return what a first step calls one after the other, what takes longest to compile first."""
+        calls: list[Callable[[], Any]] = [
+            partial(self.linearize, params, selection, rows),
+            partial(self.loss, params),
+        ]
         if self.projection is not None:
             calls.append(partial(self.projection.solve, self.chunks, params))
-        with ThreadPoolExecutor(len(calls)) as threads:
-            for done in [threads.submit(call) for call in calls]:
-                done.result()
+        return [partial(self.form.bend, self.chunks, params, params), *calls] if accelerate else calls
 
     def zero_loss(self) -> float:
         """Return the loss of a model whose outputs are all zero."""

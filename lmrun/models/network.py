@@ -39,7 +39,9 @@ class LayerSlice:
         """Cut the layer's weights out of the flat vector [n]; tensors of the shapes that Keras uses."""
         offset, weights = self.start, []
         for size, shape in zip(self.sizes, self.shapes, strict=True):
-            weights.append(tf.reshape(params[offset : offset + size], shape))
+            weight = params[offset : offset + size]
+            # Every operation costs Python 0.3 ms while TensorFlow traces.
+            weights.append(weight if len(shape) == 1 else tf.reshape(weight, shape))
             offset += size
         return weights
 

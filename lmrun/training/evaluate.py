@@ -25,8 +25,7 @@ class Evaluator:
     def __init__(self, experiment: Experiment, split: Split) -> None:
         self.experiment = experiment
         self.split = split
-        row_bytes = max(1, split.inputs[0].nbytes) * 64
-        chunk = chunk_rows(split.rows, row_bytes)
+        chunk = evaluated_rows(experiment, split)
         self.batch: Batch = split_batch(split, experiment.config.precision, chunk)
 
     def outputs(self, params: Tensor) -> NDArray[np.floating]:
@@ -69,6 +68,16 @@ class Evaluator:
         if np.all(spread > 0):
             metrics["r2"] = float(1 - np.mean(squares / spread))
         return metrics
+
+
+def evaluated_rows(experiment: Experiment, split: Split) -> int:
+    """Return the rows of a chunk: as in the training, for which functions are compiled already.
+
+    A split that fills less than half of such a chunk has a size of its own.
+    """
+    rows = experiment.dataset.train.rows
+    chunk = chunk_rows(rows, experiment.forms.row_bytes(rows))
+    return chunk if 2 * split.rows >= chunk else chunk_rows(split.rows, max(1, split.inputs[0].nbytes) * 64)
 
 
 def class_hits(outputs: NDArray[np.floating], targets: NDArray[Any]) -> NDArray[np.bool_]:

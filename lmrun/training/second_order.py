@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
-from functools import cached_property
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -55,6 +57,13 @@ def _problem(experiment: Experiment, batch: Batch) -> Problem:
     )
 
 
+def side_by_side(calls: Sequence[Callable[[], Any]]) -> None:
+    """Call functions at the same time, so that XLA compiles for all of them at once."""
+    with ThreadPoolExecutor(len(calls)) as threads:
+        for done in [threads.submit(call) for call in calls]:
+            done.result()
+
+
 class SecondOrderDriver:
     """One step per call, each over the chunks of one batch."""
 
@@ -75,13 +84,17 @@ class SecondOrderDriver:
 
     def init(self, params: Tensor) -> State:
         """The state before the first step; what that needs is compiled ahead."""
-        if params is not None and isinstance(self.optimizer, LevenbergMarquardt) and self.schedule.full_batch:
-            self.first_problem().compile(params, accelerate=self.optimizer.accelerate)
-        return self.optimizer.init(self.full, params)
+        optimizer = self.optimizer
+        if params is not None and isinstance(optimizer, LevenbergMarquardt):
+            first = self.first_problem()
+            selection, accelerate = optimizer.subset.choose(first), optimizer.accelerate
+            calls = first.first_calls(params, selection, optimizer.rows, accelerate=accelerate)
+            side_by_side(calls if first is self.full else [*calls, partial(self.full.loss, params)])
+        return optimizer.init(self.full, params)
 
     def first_problem(self) -> Problem:
-        """The rows of the first step, where batches have one size."""
-        return self.full
+        """The rows of the first step."""
+        return self._problem(0)
 
     def advance(self, params: Tensor, state: State, step: int, count: int) -> tuple[Tensor, State, StepInfo]:
         """Make one step."""

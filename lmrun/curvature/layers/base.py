@@ -101,6 +101,9 @@ def summed_products(left: Tensor, right: Tensor) -> Tensor:
         [k f, rows].
     """
     rows = left.shape[-1]
+    if len(left.shape) == 2:
+        # The most frequent case, in half the operations.
+        return tf.reshape(left[:, None] * right[None], [-1, rows])
     left = tf.reshape(left, [left.shape[0], -1, rows])
     right = tf.reshape(right, [right.shape[0], -1, rows])
     if left.shape[1] <= UNROLLED:

@@ -26,9 +26,12 @@ class Dense:
         """[i, ..., rows] to [o, ..., rows]."""
         (values,) = inputs
         kernel = weights[0]
-        flat = tf.reshape(values, [values.shape[0], -1])
-        product = tf.matmul(kernel, flat, transpose_a=True)
-        product = tf.reshape(product, [kernel.shape[1], *values.shape[1:]])
+        if len(values.shape) == 2:
+            product = tf.matmul(kernel, values, transpose_a=True)
+        else:
+            flat = tf.reshape(values, [values.shape[0], -1])
+            product = tf.matmul(kernel, flat, transpose_a=True)
+            product = tf.reshape(product, [kernel.shape[1], *values.shape[1:]])
         return with_bias(product, weights[1]) if layer.use_bias else product
 
     def block(
