@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from lmrun.config.base import PositiveFloat, PositiveInt, Problem, Section, ShortForm, raise_problems
 from lmrun.config.damping import AcceptanceConfig, DampingConfig, DecreaseAcceptance, NielsenDamping
+from lmrun.config.solvers import AutoSolver, SolverConfig
 from lmrun.config.stochastic import AveragingConfig, Decay, NoAveraging, NoSubset, SubsetConfig
 from lmrun.config.suggest import did_you_mean
 
@@ -125,9 +126,6 @@ class KerasOptimizerConfig(Section):
         return self
 
 
-Solver = Literal["auto", "cholesky", "qr", "cg"]
-
-
 class NoLineSearch(Section):
     """Go the whole way, uphill too."""
 
@@ -172,7 +170,7 @@ class GaussNewtonConfig(Section):
     """Gauss-Newton: theta <- theta - (J^T J)^-1 J^T r, each step taken whole."""
 
     name: Literal["gauss-newton"]
-    solver: Solver = "auto"
+    solver: SolverConfig = AutoSolver(name="auto")
     """How a step is solved: `cholesky`, by J^T J or the smaller J J^T; `qr`, by J itself, which keeps twice
     the digits; `cg`, by conjugate gradients, without a matrix; `auto`, cholesky up to 4 GiB of matrices and
     cg beyond."""
@@ -190,7 +188,7 @@ class LmConfig(Section):
     acceleration: Literal["none", "geodesic"] | None = None
     """`geodesic` bends the step along the second derivative of the residuals (Transtrum, Machta and Sethna
     2011). Left out: `geodesic` for mse, mae and huber in float64, else `none`."""
-    solver: Solver = "auto"
+    solver: SolverConfig = AutoSolver(name="auto")
     """How a step is solved: `cholesky`, by J^T J or the smaller J J^T; `qr`, by J itself, which keeps twice
     the digits; `cg`, by conjugate gradients, without a matrix; `auto`, cholesky up to 4 GiB of matrices and
     cg beyond."""
@@ -218,8 +216,10 @@ class LmConfig(Section):
     @model_validator(mode="after")
     def _matrix_can_be_kept(self) -> Self:
         problems = []
-        if self.memory and self.solver in {"qr", "cg"}:
-            words = f"keeps a matrix J^T J, which solver: {self.solver} does without; use solver: cholesky"
+        if self.memory and self.solver.name in {"qr", "cg"}:
+            words = (
+                f"keeps a matrix J^T J, which solver: {self.solver.name} does without; use solver: cholesky"
+            )
             problems.append(Problem(("memory",), words))
         if self.memory and self.subset.by != "none":
             words = "keeps J^T J by all parameters; use subset: none"

@@ -9,6 +9,7 @@ Source: Dangel, Kunstner and Hennig 2020, BackPACK: packing more into backprop, 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from typing import Any
 
 import tensorflow as tf
 
@@ -16,7 +17,7 @@ from lmrun.curvature.batch import CHUNK_BYTES
 from lmrun.curvature.graph import Traced
 from lmrun.curvature.layers.dense import Dense
 
-Tensor = tf.Tensor
+Tensor = Any
 
 
 def squared_blocks(traced: Sequence[Traced], cotangents: Sequence[Tensor]) -> Tensor:
@@ -88,5 +89,7 @@ def _cut(parts: Sequence[Tensor], pieces: int) -> Iterator[Tensor]:
         if missing:
             first = values[..., :1]
             filling = tf.zeros_like(first) if place == len(parts) - 1 else first
-            values = tf.concat([values, *[filling] * missing], axis=-1)
-        yield tf.reshape(values, [*values.shape[:-1], pieces, size])
+            filled = tf.concat([values, *[filling] * missing], axis=-1)
+        else:
+            filled = values
+        yield tf.reshape(filled, [*values.shape[:-1], pieces, size])

@@ -166,11 +166,11 @@ class MatrixFree:
         by_sample, root = tf.transpose(outputs), tf.sqrt(weights)
         columns = loss.columns(by_sample, targets, key)
         residual = loss.residual(by_sample, targets)
-        pulled = (
-            slope(loss, by_sample, targets)
-            if residual is None
-            else sum(column * part[:, None] for column, part in zip(columns, tf.unstack(residual, axis=-1)))
-        )
+        if residual is None:
+            pulled = slope(loss, by_sample, targets)
+        else:
+            parts = tf.unstack(residual, axis=-1)
+            pulled = sum(column * part[:, None] for column, part in zip(columns, parts, strict=True))
         seed = tf.transpose(pulled) * weights
         gradient = whole.gradient(outputs, params, output_gradients=seed, unconnected_gradients=ZERO)
         fitted = [step for step in traced if step.call.part.size]

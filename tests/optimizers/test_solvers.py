@@ -15,12 +15,14 @@ from lmrun.curvature.problem import Problem
 from lmrun.datasets.base import Split
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
+from lmrun.linalg.truncation import Truncation
 from lmrun.losses.elementwise import MeanSquaredError
 from lmrun.optimizers.lm import levenberg_marquardt
 from lmrun.optimizers.newton import gauss_newton
 from lmrun.status import Status
 
-PLACES = {"host": HostAlgebra("float64", 1e-13), "device": DeviceAlgebra("float64", 1e-13)}
+EXACT = Truncation(tolerance=1e-13, progress=0)
+PLACES = {"host": HostAlgebra("float64", EXACT), "device": DeviceAlgebra("float64", EXACT)}
 X = np.random.default_rng(6).uniform(-1, 1, size=(9, 2))
 CURVE = np.exp(-X[:, :1]) + 0.3 * X[:, 1:]
 
