@@ -132,14 +132,15 @@ class Graph:
         return outputs
 
 
-@tf.custom_gradient
-def linear_in(computed: Tensor, known: Tensor) -> tuple[Tensor, Any]:
-    """Return what is known, with the derivatives of what would have been computed.
-
-    The compiler leaves the computation out wherever its derivative does not read it: of a product of weights
-    and inputs the derivative by either is a product with the other.
-    """
+def _linear_in(computed: Tensor, known: Tensor) -> tuple[Tensor, Any]:
     return tf.identity(known), lambda cotangent: (cotangent, None)
+
+
+linear_in = tf.custom_gradient(_linear_in)
+"""From what would be computed and its known value to that value, with the derivatives of the former.
+
+The compiler leaves the computation out wherever its derivative does not read it: of a product of weights and
+inputs the derivative by either is a product with the other."""
 
 
 def taken_apart(network: Network, recording: Recording) -> tuple[Call, ...]:

@@ -59,6 +59,7 @@ class MatrixFree:
         self.fuse = not kernels.graph.has_loops
         self.product = Compiled(self.plain_product, fuse=self.fuse)
         self.anchor = Compiled(self.plain_anchor)
+        self.bare_anchor = Compiled(self.plain_bare_anchor)
         # Every access makes another bound method; the compiled loops are found by these.
         self._all_chunks = self.plain_product_of_all
         self._of_some = self.plain_product_of_some
@@ -76,17 +77,18 @@ class MatrixFree:
     ) -> tuple[Curvature, Vector]:
         """J^T r and the diagonal; the products come later."""
         rows, keep = chunks.keyed, self.keeps(chunks, params)
-        anchors = chunks.each(lambda parts: self.anchor(params, *parts), rows)
-        own, diagonal = (tf.add_n([anchor[part] for anchor in anchors]) for part in range(2))
+        anchor = self.anchor if keep else self.bare_anchor
+        anchors = chunks.each(lambda parts: anchor(params, *parts), rows)
+        own, diagonal = (tf.add_n([each[part] for each in anchors]) for part in range(2))
         gradient = own if gradient is None else gradient
-        known = [anchor.known if keep else () for anchor in anchors]
-        arguments = [(*parts, *values) for parts, values in zip(rows, known, strict=True)]
+        arguments = [(*parts, *each.known) for parts, each in zip(rows, anchors, strict=True)]
 
         def apply(vector: Tensor) -> Tensor:
             return tf.add_n(chunks.each(lambda parts: self.product(params, vector, *parts), arguments))
 
         def stacked() -> tuple[Tensor, ...]:
-            return (params, *chunks.stacked, *(tf.stack(parts) for parts in zip(*known, strict=True)))
+            known = zip(*(each.known for each in anchors), strict=True)
+            return (params, *chunks.stacked, *(tf.stack(parts) for parts in known))
 
         algebra, whole = self.algebra, self.algebra.adopt(gradient)
         if selection is None:
@@ -184,3 +186,9 @@ class MatrixFree:
             )
             diagonal += squared_blocks(fitted, cotangents)
         return Anchor(gradient, diagonal, tuple(step.before for step in traced))
+
+    def plain_bare_anchor(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor, key: Tensor | None = None
+    ) -> Anchor:
+        """The same without the values."""
+        return self.plain_anchor(params, inputs, targets, weights, key)._replace(known=())

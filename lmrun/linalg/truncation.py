@@ -11,14 +11,13 @@ class Truncation:
 
     Attributes:
         tolerance: Of the residual, relative to the right side. Any fixed number below 1 lets an inexact
-            Newton method converge, the faster the smaller it is (Dembo, Eisenstat and Steihaug 1982, Inexact Newton
-            methods, theorem 2.3). On sinc with 500 points 1e-2 reached a loss of 3.6e-8 in 15 s, 0.1 2.0e-7
-            and 0.5 3.6e-7; on rosenbrock-mlp the order was the same.
-        progress: They end once product i adds less than progress / i of what the quadratic model has
-            fallen by so far: then the others are no better than the mean by that factor. With many more parameters
-            than rows the residual falls slowly, long after the model has stopped to (Nash and Sofer 1990,
-            Assessing a search direction within a truncated-Newton method; Martens 2010, Deep learning via
-            Hessian-free optimization, section 4.4). 0 turns it off.
+            Newton method converge, the faster the smaller it is (Dembo, Eisenstat and Steihaug 1982, Inexact
+            Newton methods, theorem 2.3). On sinc with 500 points 1e-2 reached a loss of 3.6e-8 in 15 s, 0.1
+            2.0e-7 and 0.5 3.6e-7; on rosenbrock-mlp the order was the same.
+        progress: They end once product i adds less than progress / i of what the quadratic model has fallen
+            by so far. With many more parameters than rows the residual goes on falling for hundreds of
+            products after the model has stopped to; 0 looks at the residual alone. (Nash and Sofer 1990,
+            Assessing a search direction within a truncated-Newton method, with 0.5; docs/benchmarks.md.)
         max_products: Per solution.
     """
 

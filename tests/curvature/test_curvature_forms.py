@@ -145,6 +145,21 @@ def test_a_diagonal_of_many_pieces(case, monkeypatch):
     np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize("place", ALGEBRAS)
+@pytest.mark.parametrize("case", ["projected"], indirect=True)
+def test_values_that_are_too_many_are_not_kept(case, place, monkeypatch):
+    """Each product then makes the forward pass itself."""
+    problem = make(case, place, "cg")
+    scaling = problem.algebra.ones_like(tf.ones_like(case.params).numpy() if place == "host" else case.params)
+    steps = []
+    for most in (2**30, 0):
+        monkeypatch.setattr("lmrun.curvature.products.KEPT_BYTES", most)
+        assert problem.form.keeps(problem.chunks, case.params) == bool(most)
+        model = problem.linearize(case.params)
+        steps.append(problem.damped_trial(case.params, model, 0.1, scaling).params)
+    np.testing.assert_allclose(*steps, rtol=1e-11)
+
+
 def test_pieces_are_filled_up_with_rows_that_have_a_value(make_formula, monkeypatch):
     monkeypatch.setattr("lmrun.curvature.diagonal.CHUNK_BYTES", 3 * 2 * 8)
     network = make_formula("a*log(x) + b*y", a=1, b=2)

@@ -16,7 +16,8 @@ Tensor = Any
 class _State(NamedTuple):
     """x, b - A x, the direction, (b - A x)^T M^-1 (b - A x), and why to go on.
 
-    `number` counts the products, `fall` is that of the quadratic model, `going` says whether more are worth it.
+    `number` counts the products, `fall` is that of the quadratic model, `going` says whether more are worth
+    it.
     """
 
     solution: Tensor
