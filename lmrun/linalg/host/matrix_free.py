@@ -37,9 +37,10 @@ def conjugate_gradients(
     Returns:
         x [n], or None where it is not finite.
     """
-    solution, residual = np.zeros_like(right), right
+    # In place: fresh arrays of megabytes cost more than the arithmetic.
+    solution, residual, spare = np.zeros_like(right), right.copy(), np.empty_like(right)
     scaled = residual / diagonal
-    direction, size = scaled, float(residual @ scaled)
+    direction, size = scaled.copy(), float(residual @ scaled)
     target, fall = truncation.tolerance**2 * size, 0.0
     for number in range(1, truncation.most(len(right)) + 1):
         if not size > target:
@@ -52,15 +53,16 @@ def conjugate_gradients(
             # Rounding can do that near the solution, and a singular matrix.
             break
         length = size / curved
-        solution = solution + length * direction
-        residual = residual - length * image
-        scaled = residual / diagonal
+        solution += np.multiply(direction, length, out=spare)
+        residual -= np.multiply(image, length, out=spare)
+        np.divide(residual, diagonal, out=scaled)
         gain = 0.5 * length * size
         fall += gain
         before, size = size, float(residual @ scaled)
         if number * gain <= truncation.progress * fall:
             break
-        direction = scaled + (size / before) * direction
+        direction *= size / before
+        direction += scaled
     return solution if math.isfinite(size) and np.all(np.isfinite(solution)) else None
 
 
