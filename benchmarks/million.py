@@ -27,7 +27,7 @@ from benchmarks.environments import ROOT
 from benchmarks.machine import describe, seconds_of_others
 
 CONFIG = ROOT / "configs" / "million-parameters.yaml"
-CONTESTANTS = ("cg", "adam, 0.003, full")
+CONTESTANTS = ("cg", "adam, 0.01, full", "adam, 0.003, full")
 """Learning rate and batch size of Adam."""
 GRID = tuple(
     f"adam, {rate}, {batch}"
