@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lmrun.config.optimizers import GaussNewtonConfig, LmConfig
 from lmrun.config.schema import Config
+from lmrun.config.solvers import CgSolver
 from lmrun.curvature.forms import Forms
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Projection
@@ -18,6 +19,7 @@ from lmrun.errors import ConfigError, DataError
 from lmrun.linalg.algebra import Algebra
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
+from lmrun.linalg.truncation import TRUNCATION, Truncation
 from lmrun.losses.base import Loss
 from lmrun.losses.registry import build_loss
 from lmrun.losses.rehearsal import Sample
@@ -135,7 +137,8 @@ def build(config: Config) -> Experiment:
         network = build_network(config, dataset)
         loss = build_loss(config.loss, lambda: first_rows(dataset, network))
         kernels = Kernels(network, loss)
-        algebra = HostAlgebra(config.precision) if device == "/CPU:0" else DeviceAlgebra(config.precision)
+        place = HostAlgebra if device == "/CPU:0" else DeviceAlgebra
+        algebra: Algebra = place(config.precision, truncation_of(config))
         forms = Forms(kernels, algebra, solver_of(config))
         optimizer = build_optimizer(config.optimizer, kernels)
         projection = Projection(kernels, algebra) if projects(config) else None
@@ -152,10 +155,18 @@ def solver_of(config: Config) -> str:
     optimizer = config.optimizer
     if isinstance(optimizer, LmConfig):
         # J J^T divides by D, which is next to nothing for a layer that is solved for.
-        projects_directly = projects(config) and optimizer.solver in {"auto", "cholesky"}
+        projects_directly = projects(config) and optimizer.solver.name in {"auto", "cholesky"}
         if optimizer.memory or projects_directly:
             return "matrix"
-    return optimizer.solver if isinstance(optimizer, GaussNewtonConfig | LmConfig) else "cholesky"
+    return optimizer.solver.name if isinstance(optimizer, GaussNewtonConfig | LmConfig) else "cholesky"
+
+
+def truncation_of(config: Config) -> Truncation:
+    """Return where the conjugate gradients of a config's optimizer end."""
+    solver = getattr(config.optimizer, "solver", None)
+    if not isinstance(solver, CgSolver):
+        return TRUNCATION
+    return Truncation(solver.tolerance, solver.progress, solver.max_products)
 
 
 def as_params(experiment: Experiment) -> Any:

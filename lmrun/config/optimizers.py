@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from lmrun.config.base import PositiveFloat, PositiveInt, Problem, Section, ShortForm, raise_problems
 from lmrun.config.damping import AcceptanceConfig, DampingConfig, DecreaseAcceptance, NielsenDamping
+from lmrun.config.solvers import AutoSolver, SolverConfig
 from lmrun.config.stochastic import AveragingConfig, Decay, NoAveraging, NoSubset, SubsetConfig
 from lmrun.config.suggest import did_you_mean
 
@@ -125,9 +126,6 @@ class KerasOptimizerConfig(Section):
         return self
 
 
-Solver = Literal["auto", "cholesky", "qr", "cg"]
-
-
 class NoLineSearch(Section):
     """Go the whole way, uphill too."""
 
@@ -172,7 +170,7 @@ class GaussNewtonConfig(Section):
     """Gauss-Newton: theta <- theta - (J^T J)^-1 J^T r, each step taken whole."""
 
     name: Literal["gauss-newton"]
-    solver: Solver = "auto"
+    solver: SolverConfig = AutoSolver(name="auto")
     """How a step is solved: `cholesky`, by J^T J or the smaller J J^T; `qr`, by J itself, which keeps twice
     the digits; `cg`, by conjugate gradients, without a matrix; `auto`, cholesky up to 4 GiB of matrices and
     cg beyond."""
@@ -194,7 +192,7 @@ class LmConfig(Section):
     """`variable` solves for the linear last layer after every step, and steps by the other parameters alone
     (Golub and Pereyra 1973; Kaufman 1975); for mse over all rows. On the Rosenbrock networks it converges
     from more starts and further, on sinc it ends in poor minima."""
-    solver: Solver = "auto"
+    solver: SolverConfig = AutoSolver(name="auto")
     """How a step is solved: `cholesky`, by J^T J or the smaller J J^T; `qr`, by J itself, which keeps twice
     the digits; `cg`, by conjugate gradients, without a matrix; `auto`, cholesky up to 4 GiB of matrices and
     cg beyond."""
@@ -222,8 +220,10 @@ class LmConfig(Section):
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:
         problems = []
-        if self.memory and self.solver in {"qr", "cg"}:
-            words = f"keeps a matrix J^T J, which solver: {self.solver} does without; use solver: cholesky"
+        if self.memory and self.solver.name in {"qr", "cg"}:
+            words = (
+                f"keeps a matrix J^T J, which solver: {self.solver.name} does without; use solver: cholesky"
+            )
             problems.append(Problem(("memory",), words))
         if self.projection != "none" and self.subset.by != "none":
             words = "steps by all parameters but those of the last layer; use subset: none"

@@ -96,21 +96,26 @@ class Graph:
         generic = [call.part.layer for call in self.calls if isinstance(call.rule, Generic)]
         return any(isinstance(layer, keras.Layer) for layer in generic)
 
-    def run(self, params: Tensor, inputs: Tensor) -> Iterator[tuple[Traced | None, Tensor]]:
+    def run(
+        self, params: Tensor, inputs: Tensor, known: Sequence[Tensor] | None = None
+    ) -> Iterator[tuple[Traced | None, Tensor]]:
         """Evaluate call by call.
 
         Args:
             params: [n].
             inputs: [channels, ..., rows].
+            known: What each call made at these parameters before its activation, see `linear_in`.
 
         Yields:
             What each call did, with None for the outputs; last, (None, outputs [width, rows]).
         """
         values = {self.input: inputs}
-        for call in self.calls:
+        for place, call in enumerate(self.calls):
             weights = call.part.weights(params)
             sources = [values[number] for number in call.sources]
             before = call.rule.forward(call.part.layer, weights, sources)
+            if known is not None:
+                before = linear_in(before, known[place])
             yield Traced(call, weights, sources, before), before
             values[call.target] = before if call.activation is None else activate(call.activation, before)
         yield None, self.gather(values)
@@ -121,10 +126,21 @@ class Graph:
         flat = [tf.reshape(result, [-1, result.shape[-1]]) for result in results]
         return flat[0] if len(flat) == 1 else tf.concat(flat, axis=0)
 
-    def outputs(self, params: Tensor, inputs: Tensor) -> Tensor:
+    def outputs(self, params: Tensor, inputs: Tensor, known: Sequence[Tensor] | None = None) -> Tensor:
         """Predict; params [n], inputs [channels, ..., rows] to [width, rows]."""
-        *_, (_, outputs) = self.run(params, inputs)
+        *_, (_, outputs) = self.run(params, inputs, known)
         return outputs
+
+
+def _linear_in(computed: Tensor, known: Tensor) -> tuple[Tensor, Any]:
+    return tf.identity(known), lambda cotangent: (cotangent, None)
+
+
+linear_in = tf.custom_gradient(_linear_in)
+"""From what would be computed and its known value to that value, with the derivatives of the former.
+
+The compiler leaves the computation out wherever its derivative does not read it: of a product of weights and
+inputs the derivative by either is a product with the other."""
 
 
 def taken_apart(network: Network, recording: Recording) -> tuple[Call, ...]:

@@ -58,7 +58,8 @@ def linearize(  # noqa: PLR0917 - the order of every kernel: params, then the ro
     """
     with tf.GradientTape(watch_accessed_variables=False) as whole:
         whole.watch(params)
-        traced, outputs, tape = _watched_forward(graph, params, inputs)
+        calls, outputs, tape = watched_forward(graph, params, inputs)
+    traced = [step for step in calls if step.call.part.size]
     root = tf.sqrt(weights)
     by_sample = tf.transpose(outputs)
     residual = loss.residual(by_sample, targets)
@@ -76,19 +77,20 @@ def linearize(  # noqa: PLR0917 - the order of every kernel: params, then the ro
     return Linear(components[0] if len(components) == 1 else tf.concat(components, axis=1), gradient)
 
 
-def _watched_forward(
+def watched_forward(
     graph: Graph, params: Tensor, inputs: Tensor
 ) -> tuple[list[Traced], Tensor, tf.GradientTape]:
-    """Evaluate, watching the pre-activation of every layer with parameters."""
+    """Evaluate, watching the pre-activation of every layer with parameters; return all calls."""
     traced: list[Traced] = []
     with tf.GradientTape(persistent=True, watch_accessed_variables=False) as tape:
         outputs: Tensor = None
         for step, value in graph.run(params, inputs):
             if step is None:
                 outputs = value
-            elif step.call.part.size:
-                tape.watch(step.before)
+            else:
                 traced.append(step)
+                if step.call.part.size:
+                    tape.watch(step.before)
     return traced, outputs, tape
 
 

@@ -2,26 +2,48 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Sequence
+from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from lmrun.curvature.batch import CHUNK_BYTES
 from lmrun.curvature.chunks import Chunks
 from lmrun.curvature.compiled import Compiled
+from lmrun.curvature.diagonal import squared_blocks
+from lmrun.curvature.jacobian import watched_forward
 from lmrun.curvature.kernels import ZERO, Kernels
 from lmrun.curvature.selection import Selection
 from lmrun.curvature.taylor import outputs_along
 from lmrun.linalg.algebra import Algebra, Curvature, Product, Vector
-from lmrun.losses.base import curve
+from lmrun.losses.base import curve, slope
 
 Tensor = Any
 
+VALUE_BYTES = 2**30
+"""What the values of a network may take that are kept from the linearization to its products; where all rows
+have more, each product repeats the forward pass. It is a fixed number, so that a config gives the same run on
+every machine."""
+
+
+class Anchor(NamedTuple):
+    """What a point knows of a chunk.
+
+    Attributes:
+        gradient: J^T F r [n].
+        diagonal: Of J^T F F^T J [n].
+        known: What each call of the network made before its activation; nothing where that is not kept.
+    """
+
+    gradient: Tensor
+    diagonal: Tensor
+    known: tuple[Tensor, ...]
+
 
 class MatrixFree:
-    """Products J^T F F^T J v, one forward pass along v and one backward pass each.
+    """Products J^T F F^T J v: forward along v, and back.
 
-    The diagonal of J^T J is exact: the Jacobian passes by once per linearization, a few rows at a time.
+    The forward pass itself is made once per linearization, and its values are kept: what is left of a product
+    is four matrix products per layer.
     Source: Schraudolph 2002, Fast curvature matrix-vector products for second-order gradient descent.
 
     Args:
@@ -36,7 +58,8 @@ class MatrixFree:
         self.algebra = algebra
         self.fuse = not kernels.graph.has_loops
         self.product = Compiled(self.plain_product, fuse=self.fuse)
-        self.gradient_and_diagonal = Compiled(self.plain_gradient_and_diagonal)
+        self.anchor = Compiled(self.plain_anchor)
+        self.bare_anchor = Compiled(self.plain_bare_anchor)
         # Every access makes another bound method; the compiled loops are found by these.
         self._all_chunks = self.plain_product_of_all
         self._of_some = self.plain_product_of_some
@@ -53,48 +76,65 @@ class MatrixFree:
         gradient: Tensor | None = None,
     ) -> tuple[Curvature, Vector]:
         """J^T r and the diagonal; the products come later."""
-        sums = chunks.each(lambda rows: self.gradient_and_diagonal(params, *rows), chunks.keyed)
-        own, diagonal = (tf.add_n(parts) for parts in zip(*sums, strict=True))
+        rows, keep = chunks.keyed, self.keeps(chunks, params)
+        anchor = self.anchor if keep else self.bare_anchor
+        anchors = chunks.each(lambda parts: anchor(params, *parts), rows)
+        own, diagonal = (tf.add_n([each[part] for each in anchors]) for part in range(2))
         gradient = own if gradient is None else gradient
+        arguments = [(*parts, *each.known) for parts, each in zip(rows, anchors, strict=True)]
 
         def apply(vector: Tensor) -> Tensor:
-            return tf.add_n(chunks.each(lambda rows: self.product(params, vector, *rows), chunks.keyed))
+            return tf.add_n(chunks.each(lambda parts: self.product(params, vector, *parts), arguments))
+
+        def stacked() -> tuple[Tensor, ...]:
+            known = zip(*(each.known for each in anchors), strict=True)
+            return (params, *chunks.stacked, *(tf.stack(parts) for parts in known))
 
         algebra, whole = self.algebra, self.algebra.adopt(gradient)
         if selection is None:
-            product = Product(apply, self._all_chunks, lambda: (params, *chunks.stacked), self.fuse)
+            product = Product(apply, self._all_chunks, stacked, self.fuse)
             return algebra.matrix_free(product, gradient, diagonal), whole
         some = Product(
             lambda vector: selection.take(apply(selection.spread(vector))),
             self._of_some,
-            lambda: (selection.places, params, *chunks.stacked),
+            lambda: (selection.places, *stacked()),
             self.fuse,
         )
         return algebra.matrix_free(some, selection.take(gradient), selection.take(diagonal)), whole
+
+    def keeps(self, chunks: Chunks, params: Tensor) -> bool:
+        """Whether the values of all chunks are few enough to be kept."""
+        rows = sum(int(chunk.weights.shape[0]) for chunk in chunks.batch.chunks)
+        return rows * self.row_bytes(self.kernels, params.dtype.size) <= VALUE_BYTES
 
     def bend(self, chunks: Chunks, params: Tensor, direction: Tensor) -> Vector:
         """J^T r_vv [n]."""
         kernel = self.kernels.bend
         return tf.add_n(chunks.each(lambda rows: kernel(params, direction, *rows), chunks.keyed))
 
-    def plain_product(  # noqa: PLR0917 - as all kernels
-        self,
-        params: Tensor,
-        vector: Tensor,
-        inputs: Tensor,
-        targets: Tensor,
-        weights: Tensor,
-        key: Tensor | None = None,
-    ) -> Tensor:
-        """J^T F F^T J v [n] of a chunk, for v [n]."""
+    def plain_product(self, params: Tensor, vector: Tensor, *parts: Tensor) -> Tensor:
+        """J^T F F^T J v [n] of a chunk, for v [n].
+
+        Args:
+            params: [n].
+            vector: v.
+            parts: The rows of the chunk with the key of a loss that draws, and then, if kept, `Anchor.known`.
+        """
         graph, loss = self.kernels.graph, self.kernels.loss
+        inputs, targets, weights, key, known = self._told_apart(parts)
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(params)
-            outputs = graph.outputs(params, inputs)
-        along = tf.transpose(outputs_along(graph, params, vector, inputs, order=1).first)
-        curved = curve(loss.columns(tf.transpose(outputs), targets, key), along)
+            outputs = graph.outputs(params, inputs, known)
+        along = outputs_along(graph, params, vector, inputs, order=1, known=known).first
+        curved = curve(loss.columns(tf.transpose(outputs), targets, key), tf.transpose(along))
         seed = tf.transpose(curved) * weights
         return tape.gradient(outputs, params, output_gradients=seed, unconnected_gradients=ZERO)
+
+    def _told_apart(self, parts: Sequence[Tensor]) -> tuple[Any, ...]:
+        """Inputs, targets, weights, key or None, known values or None."""
+        count = 3 + self.kernels.loss.random
+        key = parts[3] if self.kernels.loss.random else None
+        return (*parts[:3], key, parts[count:] or None)
 
     def plain_product_of_all(self, vector: Tensor, params: Tensor, *stacked: Tensor) -> Tensor:
         """The sum over chunks that are stacked along a first axis."""
@@ -103,8 +143,8 @@ class MatrixFree:
             return self.plain_product(params, vector, *(part[0] for part in stacked))
 
         def body(number: Tensor, total: Tensor) -> tuple[Tensor, Tensor]:
-            rows = (tf.gather(part, number) for part in stacked)
-            return number + 1, total + self.plain_product(params, vector, *rows)
+            parts = (tf.gather(part, number) for part in stacked)
+            return number + 1, total + self.plain_product(params, vector, *parts)
 
         return tf.while_loop(
             lambda number, total: number < count, body, (tf.constant(0), tf.zeros_like(vector))
@@ -117,47 +157,38 @@ class MatrixFree:
         whole = tf.scatter_nd(places[:, None], vector, params.shape)
         return tf.gather(self.plain_product_of_all(whole, params, *stacked), places)
 
-    def plain_gradient_and_diagonal(
+    def plain_anchor(
         self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor, key: Tensor | None = None
-    ) -> tuple[Tensor, Tensor]:
-        """J^T r [n] and diag(J^T J) [n] of a chunk, as many rows of the Jacobian at a time as a table has."""
-        loss, rows = self.kernels.loss, weights.shape[0]
-        row_bytes = loss.components(self.kernels.graph.width) * params.shape[0] * params.dtype.size
-        pieces = -(-rows // max(1, CHUNK_BYTES // row_bytes))
-        if pieces == 1:
-            return self._gradient_and_diagonal(params, inputs, targets, weights, key)
-        cut = (_cut(inputs, pieces, -1), _cut(targets, pieces, 0), _cut(weights, pieces, 0, zero=True))
-
-        def body(number: Tensor, gradient: Tensor, diagonal: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-            own = None if key is None else tf.random.experimental.stateless_fold_in(key, number)
-            taken = (
-                tf.gather(values, number, axis=axis) for values, axis in zip(cut, (-2, 0, 0), strict=True)
+    ) -> Anchor:
+        """Gradient, diagonal and values of a chunk, all by one forward pass."""
+        graph, loss = self.kernels.graph, self.kernels.loss
+        with tf.GradientTape(watch_accessed_variables=False) as whole:
+            whole.watch(params)
+            traced, outputs, tape = watched_forward(graph, params, inputs)
+        by_sample, root = tf.transpose(outputs), tf.sqrt(weights)
+        columns = loss.columns(by_sample, targets, key)
+        residual = loss.residual(by_sample, targets)
+        if residual is None:
+            pulled = slope(loss, by_sample, targets)
+        else:
+            parts = tf.unstack(residual, axis=-1)
+            pulled = sum(column * part[:, None] for column, part in zip(columns, parts, strict=True))
+        seed = tf.transpose(pulled) * weights
+        gradient = whole.gradient(outputs, params, output_gradients=seed, unconnected_gradients=ZERO)
+        fitted = [step for step in traced if step.call.part.size]
+        diagonal = tf.zeros_like(params)
+        for column in columns:
+            cotangents = tape.gradient(
+                outputs,
+                [step.before for step in fitted],
+                output_gradients=tf.transpose(column) * root,
+                unconnected_gradients=ZERO,
             )
-            more = self._gradient_and_diagonal(params, *taken, own)
-            return number + 1, gradient + more[0], diagonal + more[1]
+            diagonal += squared_blocks(fitted, cotangents)
+        return Anchor(gradient, diagonal, tuple(step.before for step in traced))
 
-        start = (tf.constant(0), tf.zeros_like(params), tf.zeros_like(params))
-        _, gradient, diagonal = tf.while_loop(lambda number, *sums: number < pieces, body, start)
-        return gradient, diagonal
-
-    def _gradient_and_diagonal(self, params: Tensor, *rows: Any) -> tuple[Tensor, Tensor]:
-        table, gradient = self.kernels.plain_jacobian_and_residual(params, *rows)
-        if gradient is None:
-            gradient = tf.linalg.matvec(table[:-1], table[-1])
-        return gradient, tf.reduce_sum(tf.square(table[:-1]), axis=1)
-
-
-def _cut(values: Tensor, pieces: int, axis: int, *, zero: bool = False) -> Tensor:
-    """Cut rows [..., rows, ...] into [..., pieces, size, ...].
-
-    The last piece is filled up with the first row, since a formula need not have a value at zeros; with zeros
-    where asked, as weights are.
-    """
-    rows = values.shape[axis]
-    size = -(-rows // pieces)
-    missing = pieces * size - rows
-    if missing:
-        first = values[..., :1] if axis == -1 else values[:1]
-        values = tf.concat([values, *[tf.zeros_like(first) if zero else first] * missing], axis=axis)
-    shape = values.shape.as_list()
-    return tf.reshape(values, [*shape[:-1], pieces, size] if axis == -1 else [pieces, size, *shape[1:]])
+    def plain_bare_anchor(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor, key: Tensor | None = None
+    ) -> Anchor:
+        """The same without the values."""
+        return self.plain_anchor(params, inputs, targets, weights, key)._replace(known=())

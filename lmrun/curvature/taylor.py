@@ -28,7 +28,14 @@ class Jet(NamedTuple):
     second: Tensor
 
 
-def outputs_along(graph: Graph, params: Tensor, direction: Tensor, inputs: Tensor, order: int = 2) -> Jet:
+def outputs_along(  # noqa: PLR0917 - the point, the direction, and what is known there
+    graph: Graph,
+    params: Tensor,
+    direction: Tensor,
+    inputs: Tensor,
+    order: int = 2,
+    known: Sequence[Tensor] | None = None,
+) -> Jet:
     """Return outputs(params + t direction) with their derivatives at t = 0, each [width, rows].
 
     Args:
@@ -37,13 +44,17 @@ def outputs_along(graph: Graph, params: Tensor, direction: Tensor, inputs: Tenso
         direction: [n].
         inputs: [channels, ..., rows].
         order: With 1 the second derivative is not computed, and means nothing.
+        known: What each call made at these parameters before its activation; it is not computed again.
     """
     still = tf.zeros_like(inputs)
     jets = {graph.input: Jet(inputs, still, still)}
-    for call in graph.calls:
+    for place, call in enumerate(graph.calls):
         weights, slopes = call.part.weights(params), call.part.weights(direction)
         sources = [jets[number] for number in call.sources]
-        jets[call.target] = _activated(call, _before(call, weights, slopes, sources, order), order)
+        before = _before(call, weights, slopes, sources, order)
+        if known is not None:
+            before = before._replace(value=known[place])
+        jets[call.target] = _activated(call, before, order)
     return Jet(*(graph.gather({number: jets[number][part] for number in graph.results}) for part in range(3)))
 
 

@@ -26,19 +26,8 @@ LossAt = Callable[[Any], Any]
 MOST_BENT = 0.75
 """The largest 2 |a| / |v| of an accelerated step (Transtrum and Sethna 2012, section 3, their alpha)."""
 
-CG_TOLERANCE = 1e-2
-"""Where conjugate gradients end, relative to the right side.
-
-Any fixed number below 1 lets an inexact Newton method converge, the faster the smaller it is (Dembo,
-Eisenstat and Steihaug 1982, Inexact Newton methods, theorem 2.3). On sinc with 500 points 1e-2 reached a loss
-of 3.6e-8 in 15 s, 0.1 2.0e-7 and 0.5 3.6e-7; on rosenbrock-mlp the order was the same."""
 UNRESOLVED = 1e3
 """Multiples of epsilon: a damping that is smaller than this beside the matrix is lost in its rounding."""
-
-
-def most_products(size: int) -> int:
-    """Return the products after which conjugate gradients end; exact ones need no more than `size`."""
-    return min(2 * size + 10, 1000)
 
 
 @dataclass(frozen=True, slots=True)

@@ -14,6 +14,7 @@ from lmrun.config.optimizers import SECOND_ORDER
 from lmrun.config.schema import Config
 from lmrun.curvature.batch import CHUNK_BYTES, KEPT_BYTES, chunk_rows
 from lmrun.curvature.forms import SOLVERS, Sizes, held_bytes
+from lmrun.curvature.products import VALUE_BYTES
 from lmrun.errors import MemoryRefusedError
 from lmrun.optimizers.first_order import FirstOrder
 from lmrun.training.schedule import Schedule
@@ -82,6 +83,8 @@ def plan(experiment: Experiment, schedule: Schedule) -> Plan:
         if form == "cg":
             # Chunks of products hold no Jacobian, but it passes by.
             chunk += min(jacobian, CHUNK_BYTES)
+            values = schedule.size * row
+            held += values if values <= VALUE_BYTES else 0
         # XLA holds a chunk about three times while it is put together, on every worker.
         needed += held + 3 * chunk * sizes.workers
     return Plan(

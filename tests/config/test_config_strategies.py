@@ -39,6 +39,13 @@ def test_every_update_has_its_defaults(update, values):
     assert written["scaling"] == {"name": "identity"}
 
 
+def test_conjugate_gradients_have_keys():
+    assert optimizer("{name: lm, solver: cg}") == optimizer("{name: lm, solver: {name: cg, progress: 0.03}}")
+    solver = optimizer("{name: gauss-newton, solver: {name: cg, tolerance: 1e-3, max_products: 50}}").solver
+    assert solver.model_dump() == {"name": "cg", "tolerance": 1e-3, "progress": 0.03, "max_products": 50}
+    assert optimizer("lm").solver.name == "auto"
+
+
 USER = """\
 dataset: sinc
 model: mlp

@@ -9,7 +9,7 @@ import tensorflow as tf
 from hypothesis import given
 from hypothesis import strategies as st
 
-from lmrun.config.optimizers import Solver
+from lmrun.config.solvers import SolverConfig
 from lmrun.curvature.batch import chunk_rows, make_batch, make_rows, split_batch
 from lmrun.curvature.forms import DIRECT_BYTES, FORMS, HELD, SOLVERS, Sizes, held_bytes
 from lmrun.curvature.kernels import Kernels
@@ -17,12 +17,14 @@ from lmrun.curvature.problem import Problem
 from lmrun.datasets.base import Split
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
+from lmrun.linalg.truncation import Truncation
 from lmrun.losses.crossentropy import SparseCategoricalCrossentropy
 from lmrun.losses.elementwise import MeanSquaredError
 from lmrun.losses.projected import Projected
 from lmrun.losses.square_root import SquareRoot
 
-ALGEBRAS = {"host": HostAlgebra("float64", 1e-13), "device": DeviceAlgebra("float64", 1e-13)}
+EXACT = Truncation(tolerance=1e-13, progress=0)
+ALGEBRAS = {"host": HostAlgebra("float64", EXACT), "device": DeviceAlgebra("float64", EXACT)}
 LOSSES = {
     "mse": MeanSquaredError(),
     "sparse": SparseCategoricalCrossentropy(),
@@ -136,15 +138,30 @@ def test_a_diagonal_of_many_pieces(case, monkeypatch):
     """The Jacobian passes by a few rows at a time; the last piece is filled up."""
     problem = make(case, "host", "gram")
     expected = problem.linearize(case.params).curvature
-    monkeypatch.setattr("lmrun.curvature.products.CHUNK_BYTES", 3 * case.kernels.network.size * 3 * 8)
+    monkeypatch.setattr("lmrun.curvature.diagonal.CHUNK_BYTES", 3 * case.kernels.network.size * 3 * 8)
     problem.form = FORMS["cg"](case.kernels, problem.algebra)
     found = problem.linearize(case.params).curvature
     np.testing.assert_allclose(found.diagonal, expected.diagonal, rtol=1e-12)
     np.testing.assert_allclose(found.gradient, expected.gradient, rtol=1e-11, atol=1e-12)
 
 
+@pytest.mark.parametrize("place", ALGEBRAS)
+@pytest.mark.parametrize("case", ["projected"], indirect=True)
+def test_values_that_are_too_many_are_not_kept(case, place, monkeypatch):
+    """Each product then makes the forward pass itself."""
+    problem = make(case, place, "cg")
+    scaling = problem.algebra.ones_like(tf.ones_like(case.params).numpy() if place == "host" else case.params)
+    steps = []
+    for most in (2**30, 0):
+        monkeypatch.setattr("lmrun.curvature.products.VALUE_BYTES", most)
+        assert problem.form.keeps(problem.chunks, case.params) == bool(most)
+        model = problem.linearize(case.params)
+        steps.append(problem.damped_trial(case.params, model, 0.1, scaling).params)
+    np.testing.assert_allclose(*steps, rtol=1e-11)
+
+
 def test_pieces_are_filled_up_with_rows_that_have_a_value(make_formula, monkeypatch):
-    monkeypatch.setattr("lmrun.curvature.products.CHUNK_BYTES", 3 * 2 * 8)
+    monkeypatch.setattr("lmrun.curvature.diagonal.CHUNK_BYTES", 3 * 2 * 8)
     network = make_formula("a*log(x) + b*y", a=1, b=2)
     rng = np.random.default_rng(1)
     split = Split(rng.uniform(1, 2, (7, 2)), rng.normal(size=(7, 1)))
@@ -214,7 +231,9 @@ def test_every_form_says_what_it_holds():
 
 def test_registry_and_schema_name_the_same_solvers():
     """Besides `matrix`, which an optimizer asks for that keeps J^T J."""
-    assert set(SOLVERS) - {"matrix"} == set(get_args(Solver))
+    assert set(SOLVERS) - {"matrix"} == {
+        kind.model_fields["name"].annotation.__args__[0] for kind in get_args(get_args(SolverConfig)[0])
+    }
 
 
 def test_the_usual_sizes():

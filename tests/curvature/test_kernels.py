@@ -85,11 +85,16 @@ def test_bends(case):
 
 
 def test_products(case):
-    """The sum over two equal chunks, in one loop, is twice that of one chunk."""
+    """With the forward pass and without; the sum over two equal chunks, in one loop, is that of one twice."""
     kernels, direction, params, rows = case
     products = MatrixFree(kernels, HostAlgebra("float64"))
     table = kernels.jacobian_and_residual(params, *rows).rows.numpy()[:-1]
-    assert_same(products.product(params, direction, *rows), table @ (table.T @ direction.numpy()))
-    pair = [tf.stack([part, part]) for part in rows]
-    summed = Compiled(products.plain_product_of_all)(direction, params, *pair)
-    assert_same(summed, 2 * products.product(params, direction, *rows))
+    expected = table @ (table.T @ direction.numpy())
+    assert_same(products.product(params, direction, *rows), expected)
+    anchor = products.anchor(params, *rows)
+    assert_same(anchor.gradient, kernels.value_and_gradient(params, *rows)[1] * 0.5 * kernels.graph.width)
+    assert_same(anchor.diagonal, np.sum(table * table, axis=1))
+    known = [*rows, *anchor.known]
+    assert_same(products.product(params, direction, *known), expected)
+    pair = [tf.stack([part, part]) for part in known]
+    assert_same(Compiled(products.plain_product_of_all)(direction, params, *pair), 2 * expected)

@@ -16,11 +16,13 @@ from lmrun.datasets.base import Split
 from lmrun.linalg.algebra import Motion
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
+from lmrun.linalg.truncation import Truncation
 from lmrun.losses.crossentropy import SparseCategoricalCrossentropy
 from lmrun.losses.elementwise import MeanSquaredError
 from lmrun.losses.projected import Projected
 
-ALGEBRAS = {"host": HostAlgebra("float64", 1e-13), "device": DeviceAlgebra("float64", 1e-13)}
+EXACT = Truncation(tolerance=1e-13, progress=0)
+ALGEBRAS = {"host": HostAlgebra("float64", EXACT), "device": DeviceAlgebra("float64", EXACT)}
 LOSSES = {
     "mse": MeanSquaredError(),
     "sparse": SparseCategoricalCrossentropy(),

@@ -11,11 +11,12 @@ import tensorflow as tf
 from lmrun.linalg.algebra import Algebra, Curvature, Product
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
+from lmrun.linalg.truncation import Truncation
 
 TOLERANCE = {"float32": 1e-6, "float64": 1e-13}
 """Of the conjugate gradients: as far as the type goes."""
 ALGEBRAS: dict[tuple[str, str], Algebra] = {
-    (place, dtype): make(dtype, TOLERANCE[dtype])
+    (place, dtype): make(dtype, Truncation(TOLERANCE[dtype], progress=0))
     for place, make in (("host", HostAlgebra), ("device", DeviceAlgebra))
     for dtype in ("float32", "float64")
 }

@@ -13,6 +13,7 @@ from lmrun.linalg.algebra import INVALID, Damping, in_turn
 from lmrun.linalg.host import HostAlgebra, symmetrized
 from lmrun.linalg.host.gram import HostGram, factorize, solve_factorized, solve_symmetric
 from lmrun.linalg.host.matrix_free import conjugate_gradients
+from lmrun.linalg.truncation import Truncation
 
 sizes = st.integers(1, 8)
 seeds = st.integers(0, 2**32 - 1)
@@ -222,12 +223,12 @@ def test_conjugate_gradients_end_by_tolerance(rng):
     counts = []
     for tolerance in (0.5, 1e-3, 1e-6):
         used.clear()
-        x = conjugate_gradients(product, b, diagonal, tolerance, 1000)
+        x = conjugate_gradients(product, b, diagonal, Truncation(tolerance, 0))
         residual = b - A @ x
         assert np.sqrt(residual @ (residual / diagonal)) <= tolerance * np.sqrt(b @ (b / diagonal)) * 1.001
         counts.append(len(used))
     assert counts == sorted(set(counts))
     used.clear()
-    conjugate_gradients(product, b, diagonal, 0.0, 7)
+    conjugate_gradients(product, b, diagonal, Truncation(0.0, 0, 7))
     assert len(used) == 7
-    np.testing.assert_array_equal(conjugate_gradients(product, 0 * b, diagonal, 1e-6, 10), 0 * b)
+    np.testing.assert_array_equal(conjugate_gradients(product, 0 * b, diagonal, Truncation(1e-6)), 0 * b)

@@ -15,12 +15,14 @@ from lmrun.curvature.problem import Problem
 from lmrun.datasets.base import Split
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
+from lmrun.linalg.truncation import Truncation
 from lmrun.losses.elementwise import MeanSquaredError
 from lmrun.optimizers.lm import levenberg_marquardt
 from lmrun.optimizers.newton import gauss_newton
 from lmrun.status import Status
 
-PLACES = {"host": HostAlgebra("float64", 1e-13), "device": DeviceAlgebra("float64", 1e-13)}
+EXACT = Truncation(tolerance=1e-13, progress=0)
+PLACES = {"host": HostAlgebra("float64", EXACT), "device": DeviceAlgebra("float64", EXACT)}
 X = np.random.default_rng(6).uniform(-1, 1, size=(9, 2))
 CURVE = np.exp(-X[:, :1]) + 0.3 * X[:, 1:]
 
@@ -141,6 +143,7 @@ def test_a_singular_matrix_ends_gauss_newton(place, form, make, make_formula):
         (("optimizer.solver=cholesky",), "gram"),
         (("optimizer.solver=qr",), "qr"),
         (("optimizer.solver=cg",), "cg"),
+        (("optimizer.solver={name: cg, tolerance: 0.1, max_products: 3}",), "cg"),
         (("training.batch_size=1",), "dual"),
         (("optimizer={name: gauss-newton, solver: qr}",), "qr"),
     ],
@@ -154,6 +157,11 @@ def test_the_config_chooses(overrides, form, make_driver):
     moved, _, info = driver.advance(params, state, 0, 1)
     assert np.all(np.isfinite(moved.numpy()))
     assert info.attempts >= 1
+
+
+def test_the_keys_of_cg_reach_the_algebra(make_driver):
+    driver, _ = make_driver("rosenbrock-curve", "optimizer.solver={name: cg, progress: 0, max_products: 3}")
+    assert driver.experiment.algebra.truncation == Truncation(progress=0, max_products=3)
 
 
 @pytest.mark.parametrize("form", ["gram", "dual"])

@@ -14,6 +14,7 @@ from lmrun.curvature.forms import FORMS
 from lmrun.linalg.algebra import WHOLE
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
+from lmrun.linalg.truncation import Truncation
 from lmrun.optimizers.averaging import AVERAGINGS, Exponential, Polynomial
 from lmrun.optimizers.lm import levenberg_marquardt
 from lmrun.optimizers.memory import WARM_UP
@@ -21,6 +22,7 @@ from lmrun.optimizers.pace import DECAYS
 from lmrun.optimizers.subset import SUBSETS
 from lmrun.status import Status
 
+EXACT = Truncation(tolerance=1e-13, progress=0)
 DAMPING = {"update": "factor", "initial": 0.7}
 
 
@@ -285,7 +287,7 @@ def test_every_solver_makes_the_same_steps(feature, solver, make_mlp, make_probl
     network = make_mlp(2, [3])
     ends = []
     for form in ("gram", {"cholesky": "dual"}.get(solver, solver)):
-        problem = make_problem(network, X, CURVE, algebra=HostAlgebra("float64", 1e-13))
+        problem = make_problem(network, X, CURVE, algebra=HostAlgebra("float64", EXACT))
         problem.form = FORMS[form](problem.kernels, problem.algebra)
         ends.append(steps(lm(**FEATURES[feature], acceleration="geodesic"), problem, 3)[0])
     np.testing.assert_allclose(ends[1], ends[0], rtol=1e-8, atol=1e-9)

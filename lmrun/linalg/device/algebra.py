@@ -14,7 +14,6 @@ import numpy as np
 import tensorflow as tf
 
 from lmrun.linalg.algebra import (
-    CG_TOLERANCE,
     INVALID,
     MOST_BENT,
     WHOLE,
@@ -33,6 +32,7 @@ from lmrun.linalg.device.gram import GRAM, GramAssembly, blended
 from lmrun.linalg.device.matrix_free import Products
 from lmrun.linalg.device.modified import MODIFIED
 from lmrun.linalg.device.triangle import TriangleAssembly
+from lmrun.linalg.truncation import TRUNCATION, Truncation
 
 Tensor = Any
 
@@ -99,13 +99,13 @@ class DeviceAlgebra:
 
     Args:
         dtype: `float32` or `float64`.
-        tolerance: Of the conjugate gradients, see `host.matrix_free`.
+        truncation: Where conjugate gradients end.
     """
 
-    def __init__(self, dtype: str, tolerance: float = CG_TOLERANCE) -> None:
+    def __init__(self, dtype: str, truncation: Truncation = TRUNCATION) -> None:
         self.dtype = np.dtype(dtype)
         self.workers = 1
-        self.tolerance = tolerance
+        self.truncation = truncation
         self._products: dict[Callable[..., Tensor], Products] = {}
 
     def assembly(self, form: str) -> Assembly:
@@ -116,7 +116,7 @@ class DeviceAlgebra:
         """One compiled loop per product, for all points."""
         form = self._products.get(product.plain)
         if form is None:
-            form = Products(product.plain, self.tolerance, fuse=product.fuse)
+            form = Products(product.plain, self.truncation, fuse=product.fuse)
             self._products[product.plain] = form
         return DeviceCurvature(form, (gradient, diagonal, *product.arguments()))
 

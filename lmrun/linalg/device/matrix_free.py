@@ -7,29 +7,35 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from lmrun.linalg.algebra import most_products
 from lmrun.linalg.device.form import Data, DeviceForm, Factor
+from lmrun.linalg.truncation import Truncation
 
 Tensor = Any
 
 
 class _State(NamedTuple):
-    """x, b - A x, the direction, (b - A x)^T M^-1 (b - A x), and whether the direction had curvature."""
+    """x, b - A x, the direction, (b - A x)^T M^-1 (b - A x), and why to go on.
+
+    `number` counts the products, `fall` is that of the quadratic model, `going` says whether more are worth
+    it.
+    """
 
     solution: Tensor
     residual: Tensor
     direction: Tensor
     size: Tensor
-    curved: Tensor
+    number: Tensor
+    fall: Tensor
+    going: Tensor
 
 
 def conjugate_gradients(
-    product: Callable[[Tensor], Tensor], right: Tensor, diagonal: Tensor, tolerance: float, most: int
+    product: Callable[[Tensor], Tensor], right: Tensor, diagonal: Tensor, truncation: Truncation
 ) -> Tensor:
     """Do what `linalg.host.matrix_free.conjugate_gradients` does; NaN where that is None."""
     scaled = right / diagonal
     size = tf.tensordot(right, scaled, 1)
-    target = tolerance * tolerance * size
+    target = truncation.tolerance**2 * size
 
     def body(state: _State) -> tuple[_State]:
         image = product(state.direction)
@@ -42,16 +48,20 @@ def conjugate_gradients(
         scaled = residual / diagonal
         size = tf.tensordot(residual, scaled, 1)
         direction = scaled + (size / state.size) * state.direction
-        following = _State(solution, residual, direction, size, curved)
-        stopped = state._replace(curved=curved)
+        gain = 0.5 * length * state.size
+        number, fall = state.number + 1, state.fall + gain
+        going = ~(number * gain <= truncation.progress * fall)
+        following = _State(solution, residual, direction, size, number, fall, going)
+        stopped = state._replace(going=tf.constant(False))
         return (tf.nest.map_structure(lambda one, other: tf.where(curved, one, other), following, stopped),)
 
-    start = _State(tf.zeros_like(right), right, scaled, size, tf.constant(True))
+    zero = tf.zeros_like(size)
+    start = _State(tf.zeros_like(right), right, scaled, size, zero, zero, tf.constant(True))
     (end,) = tf.while_loop(
-        lambda state: (state.size > target) & state.curved,
+        lambda state: (state.size > target) & state.going,
         body,
         (start,),
-        maximum_iterations=most,
+        maximum_iterations=truncation.most(right.shape[0]),
         parallel_iterations=1,
     )
     nan = tf.constant(float("nan"), right.dtype)
@@ -63,13 +73,13 @@ class Products(DeviceForm):
 
     Args:
         product: (v, *arguments) to J^T J v [n].
-        tolerance: Of the conjugate gradients.
+        truncation: Where conjugate gradients end.
         fuse: Whether XLA compiles the loop; TensorFlow's executor runs it otherwise.
     """
 
-    def __init__(self, product: Callable[..., Tensor], tolerance: float, *, fuse: bool) -> None:
+    def __init__(self, product: Callable[..., Tensor], truncation: Truncation, *, fuse: bool) -> None:
         self.product = product
-        self.tolerance = tolerance
+        self.truncation = truncation
         super().__init__(fuse=fuse)
 
     def gradient(self, data: Data) -> Tensor:
@@ -92,8 +102,7 @@ class Products(DeviceForm):
             lambda vector: self.product(vector, *arguments) + factor * vector,
             right,
             tf.where(damped == 0, tf.ones_like(damped), damped),
-            self.tolerance,
-            most_products(right.shape[0]),
+            self.truncation,
         )
 
     def whole(self, data: Data) -> Tensor:

@@ -16,7 +16,6 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmrun.linalg.algebra import (
-    CG_TOLERANCE,
     INVALID,
     MOST_BENT,
     WHOLE,
@@ -34,6 +33,7 @@ from lmrun.linalg.host.gram import GramAssembly, HostGram, blended
 from lmrun.linalg.host.matrix_free import HostProducts
 from lmrun.linalg.host.modified import HostModified
 from lmrun.linalg.host.triangle import TriangleAssembly
+from lmrun.linalg.truncation import TRUNCATION, Truncation
 
 WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 """Threads that work through the chunks on a CPU: one per core, each with a single BLAS thread.
@@ -55,13 +55,13 @@ class HostAlgebra:
 
     Args:
         dtype: `float32` or `float64`.
-        tolerance: Of the conjugate gradients, see `host.matrix_free`.
+        truncation: Where conjugate gradients end.
     """
 
-    def __init__(self, dtype: str, tolerance: float = CG_TOLERANCE) -> None:
+    def __init__(self, dtype: str, truncation: Truncation = TRUNCATION) -> None:
         self.dtype = np.dtype(dtype)
         self.workers = WORKERS
-        self.tolerance = tolerance
+        self.truncation = truncation
 
     def assembly(self, form: str) -> Assembly:
         """See `ASSEMBLIES`."""
@@ -69,7 +69,7 @@ class HostAlgebra:
 
     def matrix_free(self, product: Product, gradient: Any, diagonal: Any) -> Curvature:
         """Conjugate gradients in NumPy around the product's compiled functions."""
-        return HostProducts(product.apply, np.asarray(gradient), np.asarray(diagonal), self.tolerance)
+        return HostProducts(product.apply, np.asarray(gradient), np.asarray(diagonal), self.truncation)
 
     def matrix(self, matrix: Any, gradient: Any, *, modified: bool = False) -> Curvature:
         """A full symmetric matrix in C order is the same matrix in Fortran order."""

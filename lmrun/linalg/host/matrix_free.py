@@ -11,36 +11,38 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lmrun.linalg.algebra import most_products
 from lmrun.linalg.host.system import HostCurvature, HostSystem
+from lmrun.linalg.truncation import Truncation
 
 Array = NDArray[np.floating]
 
 
 def conjugate_gradients(
-    product: Callable[[Array], Array], right: Array, diagonal: Array, tolerance: float, most: int
+    product: Callable[[Array], Array], right: Array, diagonal: Array, truncation: Truncation
 ) -> Array | None:
     """Solve A x = b for a positive semidefinite A, preconditioned by its diagonal M.
 
-    It ends when |M^(-1/2) (b - A x)|_2 <= tolerance |M^(-1/2) b|_2, after `most` products, or along a
-    direction without curvature.
+    It ends when |M^(-1/2) (b - A x)|_2 <= tolerance |M^(-1/2) b|_2, when i (q_i - q_(i-1)) <= progress q_i
+    with q_i = b^T x - x^T A x / 2 the fall of the quadratic model after i products, after as many products as
+    are allowed, or along a direction without curvature. Wherever it ends, x minimizes the model over the
+    directions so far, so that q = b^T x / 2 as for the solution.
     Source: Hestenes and Stiefel 1952; Nocedal and Wright 2006, algorithm 5.3.
 
     Args:
         product: From v [n] to A v [n].
         right: b [n].
         diagonal: M [n], positive.
-        tolerance: Relative.
-        most: Products at most.
+        truncation: See there.
 
     Returns:
         x [n], or None where it is not finite.
     """
-    solution, residual = np.zeros_like(right), right
+    # In place: fresh arrays of megabytes cost more than the arithmetic.
+    solution, residual, spare = np.zeros_like(right), right.copy(), np.empty_like(right)
     scaled = residual / diagonal
-    direction, size = scaled, float(residual @ scaled)
-    target = tolerance * tolerance * size
-    for _ in range(most):
+    direction, size = scaled.copy(), float(residual @ scaled)
+    target, fall = truncation.tolerance**2 * size, 0.0
+    for number in range(1, truncation.most(len(right)) + 1):
         if not size > target:
             break
         image = product(direction)
@@ -51,11 +53,16 @@ def conjugate_gradients(
             # Rounding can do that near the solution, and a singular matrix.
             break
         length = size / curved
-        solution = solution + length * direction
-        residual = residual - length * image
-        scaled = residual / diagonal
+        solution += np.multiply(direction, length, out=spare)
+        residual -= np.multiply(image, length, out=spare)
+        np.divide(residual, diagonal, out=scaled)
+        gain = 0.5 * length * size
+        fall += gain
         before, size = size, float(residual @ scaled)
-        direction = scaled + (size / before) * direction
+        if number * gain <= truncation.progress * fall:
+            break
+        direction *= size / before
+        direction += scaled
     return solution if math.isfinite(size) and np.all(np.isfinite(solution)) else None
 
 
@@ -66,7 +73,7 @@ class HostProductSystem(HostSystem):
     product: Callable[[Array], Array]
     diagonal: Array
     gradient: Array
-    tolerance: float
+    truncation: Truncation
 
     def step(self) -> Array | None:
         """For the gradient."""
@@ -74,9 +81,7 @@ class HostProductSystem(HostSystem):
 
     def solve(self, right: Array) -> Array | None:
         """By conjugate gradients."""
-        return conjugate_gradients(
-            self.product, right, self.diagonal, self.tolerance, most_products(len(right))
-        )
+        return conjugate_gradients(self.product, right, self.diagonal, self.truncation)
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ class HostProducts(HostCurvature):
     product: Callable[[Any], Any]
     gradient: Array
     diagonal: Array
-    tolerance: float
+    truncation: Truncation
 
     def system(self, damping: float, scaling: Array) -> HostSystem | None:
         """Nothing is factored; a parameter that neither rows nor damping hold is preconditioned by 1."""
@@ -96,7 +101,7 @@ class HostProducts(HostCurvature):
             lambda vector: np.asarray(self.product(tf.convert_to_tensor(vector))) + added * vector,
             np.where(diagonal == 0, np.ones_like(diagonal), diagonal),
             self.gradient,
-            self.tolerance,
+            self.truncation,
         )
 
     def squared(self, vector: Array) -> float:
