@@ -70,7 +70,8 @@ class Race:
             "benchmarks.export",
             [str(self.folder), str(self.repeats), *names],
             record=self._exported(names[-1], FIRST_SEED + self.repeats - 1),
-            variables={},
+            # Empty at first: the first seed's runs of lmrun compile, the others find what they compiled.
+            variables={"LMRUN_CACHE": str(self.folder / "compiled")},
             timeout=START_SECONDS * len(names) * self.repeats,
             turns=self.turns,
         )

@@ -26,7 +26,8 @@ process after the other, the contestants taking turns for each seed. Median (qua
 The factor behind it is relative to the best *peer* of the column; for the time of a step, to the fastest
 second-order peer whose steps see as many rows.
 
-Seconds are training time: compilation counts, imports, loading and the evaluation of losses do not. `> 30`
+Seconds are training time: compilation counts, imports, loading and the evaluation of losses do not. lmrun
+keeps what it compiles on disk: the runs of the first seed find that cache empty, later ones filled. `> 30`
 means that fewer than half of the runs got there in 30 s. A step of SciPy is one Jacobian, of Optimistix one
 trial, of the others one update with all its trials. Peak memory is that of the whole process, its packages
 included. The packages' settings are the best of those in [tuned.json](../benchmarks/tuned.json).
