@@ -48,10 +48,11 @@ def draw(document: dict[str, Any], output: Path) -> None:
 
 
 def panel(axes: Axes, problem: Problem, results: dict[str, Any]) -> dict[str, Any]:
-    """Draw the first entrant of each package, which has its best settings; return the lines by package."""
+    """Draw the entrant of each package that has its best settings; return the lines by package."""
     lines: dict[str, Any] = {}
     seconds = np.geomspace(1e-2, results["limit_seconds"], GRID)
-    for entrant in results["entrants"]:
+    # The first of a peer, the last of lmrun: before its shipped config come the steps of the peers.
+    for entrant in [*results["entrants"][::-1][:1], *results["entrants"]]:
         package = entrant["package"]
         runs = [run for run in results["runs"] if run["entrant"] == entrant["name"] and run.get("curve")]
         if not runs or package in lines:

@@ -9,7 +9,7 @@ import keras
 import tensorflow as tf
 
 from lmrun.curvature.layers.base import summed_positions, summed_products, with_bias
-from lmrun.curvature.layers.convolution import windows
+from lmrun.curvature.layers.patches import windows
 
 Tensor = Any
 

@@ -10,7 +10,7 @@ import keras
 import tensorflow as tf
 
 from lmrun.curvature.layers.base import Parameterless
-from lmrun.curvature.layers.convolution import windows
+from lmrun.curvature.layers.patches import windows
 
 Tensor = Any
 
