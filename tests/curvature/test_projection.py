@@ -17,10 +17,12 @@ from lmrun.datasets.base import Split
 from lmrun.errors import ConfigError
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
+from lmrun.linalg.truncation import Truncation
 from lmrun.losses.elementwise import Huber, MeanSquaredError
 from lmrun.models.network import Network
 
-ALGEBRAS = {"host": HostAlgebra("float64", 1e-13), "device": DeviceAlgebra("float64", 1e-13)}
+EXACT = Truncation(tolerance=1e-13, progress=0)
+ALGEBRAS = {"host": HostAlgebra("float64", EXACT), "device": DeviceAlgebra("float64", EXACT)}
 ROWS = 40
 
 

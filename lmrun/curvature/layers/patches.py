@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import product
 from typing import Any
 
@@ -45,15 +45,14 @@ def patches(
     if any(step != 1 for step in dilation):
         return tf.concat(_cut(padded, size, strides, dilation), axis=0)
 
-    @tf.custom_gradient
-    def stacked(inputs: Tensor) -> Any:
+    def stacked(inputs: Tensor) -> tuple[Tensor, Callable[[Tensor], Tensor]]:
         # TensorFlow's own gradient fills up every window with zeros to the size of the image and adds all.
         return (
             tf.concat(_cut(inputs, size, strides, dilation), axis=0),
             lambda cotangents: folded(cotangents, inputs.shape[1:-1], size, strides),
         )
 
-    return stacked(padded)
+    return tf.custom_gradient(stacked)(padded)
 
 
 def folded(cotangents: Tensor, spatial: Sequence[int], size: Sequence[int], strides: Sequence[int]) -> Tensor:
