@@ -9,13 +9,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from benchmarks import environments
+from benchmarks import environments, machine
 from benchmarks.entrants import LMRUN, Entrant, entrants
 from benchmarks.export import FIRST_SEED
 from benchmarks.floor import THREADS
 from benchmarks.launch import Turns, WorkerFailedError, run
 from benchmarks.problems import Problem
 from benchmarks.summary import summarize
+from lmrun.config.load import load_config
 
 START_SECONDS = 120.0
 """Imports, data and the measurements between steps come on top of the training time."""
@@ -70,8 +71,7 @@ class Race:
             "benchmarks.export",
             [str(self.folder), str(self.repeats), *names],
             record=self._exported(names[-1], FIRST_SEED + self.repeats - 1),
-            # Empty at first: the first seed's runs of lmrun compile, the others find what they compiled.
-            variables={"LMRUN_CACHE": str(self.folder / "compiled")},
+            variables={},
             timeout=START_SECONDS * len(names) * self.repeats,
             turns=self.turns,
         )
@@ -87,15 +87,17 @@ class Race:
     def describe(self, problem: Problem) -> dict[str, Any]:
         """Return the sizes of a problem, and its entrants with the rows that a step of theirs sees."""
         document = self.exported(problem, FIRST_SEED)
-        own, every = document["rows_per_step"], document["rows"]
+        every = document["rows"]
         return {
             **{key: document[key] for key in ("rows", "parameters")},
+            "repeats": self.repeats,
+            "machine": machine.describe(),
             "entrants": [
                 {
                     "name": entrant.name,
                     "package": entrant.package,
                     "settings": dict(entrant.settings),
-                    "rows_per_step": own
+                    "rows_per_step": own_rows(problem.name, entrant, every)
                     if entrant.package == LMRUN
                     else entrant.settings.get("batch") or every,
                 }
@@ -116,6 +118,13 @@ class Race:
             except environments.EnvironmentFailedError as failure:
                 self.interpreters[name] = f"not installed: {failure}"
         return self.interpreters[name]
+
+    def fill_cache(self) -> None:
+        """Let lmrun compile what it keeps on disk: every run is then one that is not the first."""
+        for problem in self.problems:
+            for entrant in self.field(problem):
+                if entrant.package == LMRUN:
+                    self.run(problem.quick(), entrant, FIRST_SEED)
 
     def results(self) -> Iterator[tuple[Problem, str, dict[str, Any]]]:
         """Yield the problem, `floor` or `runs`, and the result of one process after the other."""
@@ -186,7 +195,15 @@ class Race:
             f"benchmarks.contestants.{entrant.worker}",
             [str(path)],
             record=self.record,
-            variables={},
+            variables={"LMRUN_CACHE": str(environments.FOLDER / "compiled")},
             timeout=START_SECONDS + 3 * problem.limit_seconds,
             turns=self.turns,
         )
+
+
+def own_rows(config: str, entrant: Entrant, rows: int) -> int | None:
+    """Return the rows that a step of lmrun sees; None where their number grows."""
+    size = load_config(config, entrant.settings["overrides"]).config.training.batch_size
+    if size == "growing":
+        return None
+    return rows if size == "full" else min(int(size), rows)

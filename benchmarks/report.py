@@ -22,17 +22,15 @@ INTRODUCTION = """\
 # lmrun and its peers
 
 Written by `make bench`; nothing here is typed in. Same data and same initial weights for everyone, one
-process after the other, the contestants taking turns for each seed. Median (quartiles) of {repeats} seed(s).
+process after the other, the contestants taking turns for each seed. Median (quartiles) over the seeds.
 The factor behind it is relative to the best *peer* of the column; for the time of a step, to the fastest
 second-order peer whose steps see as many rows.
 
 Seconds are training time: compilation counts, imports, loading and the evaluation of losses do not. lmrun
-keeps what it compiles on disk: the runs of the first seed find that cache empty, later ones filled. `> 30`
+keeps what it compiles on disk: every run here finds it there, the first one ever takes longer. `> 30`
 means that fewer than half of the runs got there in 30 s. A step of SciPy is one Jacobian, of Optimistix one
 trial, of the others one update with all its trials. Peak memory is that of the whole process, its packages
 included. The packages' settings are the best of those in [tuned.json](../benchmarks/tuned.json).
-
-Measured on {processor}, {cores} cores, {memory:.0f} GiB, Python {python}, commit {commit}, {started}.
 
 ![Error against seconds, one panel per problem]({figure})
 """
@@ -47,20 +45,28 @@ def write_json(document: dict[str, Any], folder: Path) -> None:
 def write(folder: Path) -> None:
     """Write Markdown and figure from the results in the folder."""
     document = json.loads((folder / JSON).read_text(encoding="utf-8"))
-    machine = document["machine"]
-    parts = [
-        INTRODUCTION.format(
-            **machine,
-            repeats=document["repeats"],
-            memory=machine["memory_bytes"] / 2**30,
-            figure=FIGURE.as_posix(),
-        )
-    ]
+    parts = [INTRODUCTION.format(figure=FIGURE.as_posix())]
     for name, results in document["problems"].items():
         parts.append("\n".join(section(PROBLEMS[name], results)))
     parts.append(versions(document))
     (folder / MARKDOWN).write_text("\n".join(parts), encoding="utf-8")
     figure.draw(document, folder / FIGURE)
+
+
+def read_problems(folder: Path) -> dict[str, Any]:
+    """Return the results that are in the folder already, by problem."""
+    path = folder / JSON
+    problems = json.loads(path.read_text(encoding="utf-8"))["problems"] if path.exists() else {}
+    return {name: problems[name] for name in PROBLEMS if name in problems}
+
+
+def measured_on(results: dict[str, Any]) -> str:
+    """Say where, when and how often."""
+    machine, memory = results["machine"], results["machine"]["memory_bytes"] / 2**30
+    return (
+        f"{results['repeats']} seed(s) on {machine['processor']}, {machine['cores']} cores, "
+        f"{memory:.0f} GiB, Python {machine['python']}, commit {machine['commit']}, {machine['started']}."
+    )
 
 
 def section(problem: Problem, results: dict[str, Any]) -> list[str]:
@@ -90,7 +96,7 @@ def section(problem: Problem, results: dict[str, Any]) -> list[str]:
             lines.append(f"| {_label(entrant)}{note} | {' | '.join(cells)} |")
         elif failures:
             lines.append(f"| {_label(entrant)} | failed: {failures[0]} |{' |' * (len(shown) - 1)}")
-    return [*lines, "", *remarks(results), *floor(results), *disturbances(results)]
+    return [*lines, "", measured_on(results), "", *remarks(results), *floor(results), *disturbances(results)]
 
 
 def _best(
@@ -141,7 +147,8 @@ def floor(results: dict[str, Any]) -> list[str]:
         name = entrant["name"]
         steps = [run.get("step_seconds") for run in results["runs"] if run["entrant"] == name]
         middle = spread([None if step is None else 1e3 * step for step in steps])
-        if entrant["package"] == LMRUN and middle.known:
+        same = entrant["rows_per_step"] == first["rows"]
+        if entrant["package"] == LMRUN and middle.known and same:
             ratio = middle.middle / total
             lines.append(f"A step of {name} takes {middle.middle:.2f} ms: {ratio:.2f} floors.")
     return [" ".join(lines), ""]

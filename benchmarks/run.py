@@ -13,7 +13,7 @@ from typing import Annotated, Any
 
 import typer
 
-from benchmarks import environments, machine, report
+from benchmarks import environments, report
 from benchmarks.launch import WorkerFailedError, end_workers_with_me
 from benchmarks.problems import PROBLEMS, Problem
 from benchmarks.race import Race
@@ -65,19 +65,13 @@ def main(
         race.export()
     except WorkerFailedError as failure:
         raise SystemExit(f"lmrun could not write its data: {failure}") from None
-    document: dict[str, Any] = {
-        "machine": machine.describe(),
-        "repeats": race.repeats,
-        "problems": {
-            problem.name: {
-                **asdict(problem),
-                **race.describe(problem),
-                "floor": [],
-                "runs": [],
-            }
-            for problem in chosen
-        },
+    raced = {
+        problem.name: {**asdict(problem), **race.describe(problem), "floor": [], "runs": []}
+        for problem in chosen
     }
+    # Problems of another race stay as they are, until they are raced again.
+    document: dict[str, Any] = {"problems": {**report.read_problems(out), **raced}}
+    race.fill_cache()
     for problem, kind, result in race.results():
         document["problems"][problem.name][kind].append(result)
         report.write_json(document, out)
