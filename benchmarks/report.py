@@ -27,7 +27,7 @@ The factor behind it is relative to the best *peer* of the column; for the time 
 second-order peer whose steps see as many rows.
 
 Seconds are training time: compilation counts, imports, loading and the evaluation of losses do not. lmrun
-keeps what it compiles on disk: every run here finds it there, the first one ever takes longer. `> 30`
+keeps what it compiles on disk, and a run that finds it there has a short first step: see its column. `> 30`
 means that fewer than half of the runs got there in 30 s. A step of SciPy is one Jacobian, of Optimistix one
 trial, of the others one update with all its trials. Peak memory is that of the whole process, its packages
 included. The packages' settings are the best of those in [tuned.json](../benchmarks/tuned.json).
