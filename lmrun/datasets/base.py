@@ -42,9 +42,16 @@ class Affine:
     shift: NDArray[np.float64]
     scale: NDArray[np.float64]
 
-    def forward(self, values: NDArray[np.floating]) -> NDArray[np.float64]:
-        """From the user's units to those of the training; [rows, columns] to [rows, columns]."""
-        centred: NDArray[np.float64] = np.asarray(values, np.float64) - self.shift
+    def forward(
+        self, values: NDArray[np.floating], *, out: NDArray[np.float64] | None = None
+    ) -> NDArray[np.float64]:
+        """From the user's units to those of the training; [rows, columns] to [rows, columns].
+
+        Args:
+            values: In the user's units.
+            out: Where the result goes; `values` themselves where nobody needs them any more.
+        """
+        centred: NDArray[np.float64] = np.subtract(np.asarray(values, np.float64), self.shift, out=out)
         centred /= self.scale
         return centred
 

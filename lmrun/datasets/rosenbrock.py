@@ -37,7 +37,11 @@ def load(config: RosenbrockConfig, *, seed: int, targets: TargetKind) -> Dataset
     input_map, target_map = _maps(values, config) if config.normalize else (None, None)
 
     def split(x: Float64, y: Float64) -> Split:
-        return Split(input_map.forward(x) if input_map else x, target_map.forward(y) if target_map else y)
+        # In place: both are this function's own.
+        return Split(
+            input_map.forward(x, out=x) if input_map else x,
+            target_map.forward(y, out=y) if target_map else y,
+        )
 
     validation = None
     if config.validation_points:
