@@ -27,12 +27,12 @@ from benchmarks.environments import ROOT
 from benchmarks.machine import describe, seconds_of_others
 
 CONFIG = ROOT / "configs" / "million-parameters.yaml"
-CONTESTANTS = ("cg", "adam, 0.01, full", "adam, 0.003, full")
+CONTESTANTS = ("cg", "adam, 0.03, full", "adam, 0.01, full")
 """Learning rate and batch size of Adam."""
 GRID = tuple(
     f"adam, {rate}, {batch}"
     for batch in ("full", "64", "32")
-    for rate in (0.01, 0.003, 0.001, 0.0003, 0.0001)
+    for rate in (0.03, 0.01, 0.003, 0.001, 0.0003, 0.0001)
 )
 MIB = 2**20
 
