@@ -46,7 +46,6 @@ def export(folder: Path, name: str, seed: int) -> None:
     """Build an experiment and write what a contestant needs of it."""
     from lmrun.build import build
     from lmrun.config.load import load_config
-    from lmrun.training.loop import schedule_of
 
     experiment = build(load_config(name, [f"seed={seed}"]).config)
     dataset = experiment.dataset
@@ -63,7 +62,6 @@ def export(folder: Path, name: str, seed: int) -> None:
         "start": str(start),
         "layers": describe(experiment.network.model),
         "rows": dataset.train.rows,
-        "rows_per_step": schedule_of(experiment).size,
         "parameters": experiment.network.size,
         "checksum": dataset.checksum,
     }

@@ -28,7 +28,7 @@ from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.layers.dense import Dense
 from lmrun.errors import ConfigError
-from lmrun.linalg.algebra import Algebra, Damping, Vector
+from lmrun.linalg.algebra import LEAST, MOST, Algebra, Damping, Vector
 from lmrun.losses.elementwise import MeanSquaredError
 
 Tensor = Any
@@ -40,8 +40,6 @@ all of five starts in 60 to 95 steps, 1e-15 from one of three, and 1e-6 from one
 SOLVED_POWER = 0.9
 """c is solved for with epsilon^0.9 diag(Phi Phi^T) more; as a correction of the c that the step leads to, it
 loses no digits by that."""
-LEAST, MOST = 1e-6, 1e32
-"""Bounds of diag(J^T J), as in `optimizers.damping.scaling`."""
 
 
 class Projection:

@@ -26,6 +26,9 @@ LossAt = Callable[[Any], Any]
 MOST_BENT = 0.75
 """The largest 2 |a| / |v| of an accelerated step (Transtrum and Sethna 2012, section 3, their alpha)."""
 
+LEAST, MOST = 1e-6, 1e32
+"""Bounds of diag(J^T J) as a scaling, as in Ceres (`min_lm_diagonal`, `max_lm_diagonal`)."""
+
 UNRESOLVED = 1e3
 """Multiples of epsilon: a damping that is smaller than this beside the matrix is lost in its rounding."""
 
@@ -38,7 +41,7 @@ class StepScalars:
         valid: Whether the factorization succeeded and the step is finite.
         predicted_reduction: Of the cost by the quadratic model; 1/2 step^T (damping D step - gradient) for a
             whole step.
-        step_norm: |step|_2, learning rate and momentum included.
+        step_norm: |step|_2, learning rate and momentum included; a projection that follows is not in it.
         params_norm: |params|_2.
         damping: The damping that the step was solved with.
         scaled_step_norm: |D^(1/2) step|_2, before acceleration.

@@ -12,11 +12,11 @@ from pydantic import TypeAdapter
 
 from lmrun.config import damping as schema
 from lmrun.config.fields import names
-from lmrun.linalg.algebra import INVALID, StepScalars
+from lmrun.linalg.algebra import INVALID, LEAST, MOST, StepScalars
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
 from lmrun.optimizers.damping.acceptance import ACCEPTANCES, Decrease, GainRatio, build_acceptance
-from lmrun.optimizers.damping.scaling import LEAST, MOST, SCALINGS, build_scaling
+from lmrun.optimizers.damping.scaling import SCALINGS, build_scaling
 from lmrun.optimizers.damping.trust_region import TrustRegion
 from lmrun.optimizers.damping.update import UPDATES, Constant, Damping, Factor, Nielsen, build_update
 

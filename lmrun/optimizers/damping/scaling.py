@@ -6,11 +6,8 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from lmrun.config.damping import ScalingConfig, UserStrategy
-from lmrun.linalg.algebra import Algebra, Vector
+from lmrun.linalg.algebra import LEAST, MOST, Algebra, Vector
 from lmrun.optimizers.user import load_strategy
-
-LEAST, MOST = 1e-6, 1e32
-"""Bounds of diag(J^T J), as in Ceres (`min_lm_diagonal`, `max_lm_diagonal`)."""
 
 
 class Scaling(Protocol):
