@@ -12,6 +12,7 @@ from lmrun.config.optimizers import GaussNewtonConfig, LmConfig
 from lmrun.config.schema import Config
 from lmrun.config.solvers import CgSolver
 from lmrun.curvature.forms import Forms
+from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Projection
 from lmrun.datasets import Dataset, TargetKind, load_dataset
@@ -136,8 +137,9 @@ def build(config: Config) -> Experiment:
     with tf.device(device):
         network = build_network(config, dataset)
         loss = build_loss(config.loss, lambda: first_rows(dataset, network))
-        kernels = Kernels(network, loss)
-        place = HostAlgebra if device == "/CPU:0" else DeviceAlgebra
+        on_host = device == "/CPU:0"
+        kernels = (host_kernels if on_host else Kernels)(network, loss)
+        place = HostAlgebra if on_host else DeviceAlgebra
         algebra: Algebra = place(config.precision, truncation_of(config))
         forms = Forms(kernels, algebra, solver_of(config))
         optimizer = build_optimizer(config.optimizer, kernels)

@@ -145,7 +145,8 @@ def test_a_folder_that_vanishes_does_no_harm(root):
 
 def test_a_second_run_reads_what_the_first_compiled_and_gets_the_same_bits(tmp_path):
     def train(name):
-        arguments = ["sinc", "dataset.points=3000", "model.hidden=[3]", "training={max_steps: 5}"]
+        model = "model={name: mlp, hidden: [3], activation: gelu}"
+        arguments = ["sinc", "dataset.points=3000", model, "training={max_steps: 5}"]
         subprocess.run(
             [sys.executable, "-m", "lmrun", "train", *arguments, "--quiet", "--json", "--name", name],
             env={**os.environ, SETTING: str(tmp_path / "cache") if name != "without" else "off"},

@@ -25,7 +25,7 @@ fastest (docs/benchmarks.md)."""
 
 
 FEWEST_ROWS = 1024
-"""Below this many rows per worker a thread costs more than it saves."""
+"""Below this many rows per worker a thread of compiled functions costs more than it saves."""
 
 KEPT_BYTES = 2**25
 """Splits that hold more are cut into chunks again and again on a CPU: that takes some 3 % of a step
@@ -72,6 +72,11 @@ class OnDemand(Sequence[Item]):
         return self.make(self.numbers[place])
 
 
+Draw = Callable[[Rows, NDArray[np.integer], NDArray[np.floating]], tuple[Rows, float]]
+"""From a whole split, places in it and factors of their weights, each [drawn], to the drawn rows for
+kernels and the sum of their weights."""
+
+
 @dataclass(frozen=True)
 class Batch:
     """Chunks of equal size, the last filled up with rows of weight zero: one compiled function serves all.
@@ -87,22 +92,34 @@ class Batch:
     samples: int
 
 
-def chunk_rows(samples: int, row_bytes: int) -> int:
+def chunk_rows(samples: int, row_bytes: int, fewest: int = FEWEST_ROWS, multiple: int = 1) -> int:
     """Return the rows of a chunk: as many as fit into CHUNK_BYTES, spread evenly over the chunks.
 
-    From FEWEST_ROWS per worker on, every worker has the same number of chunks.
+    From `fewest` per worker on, every worker has the same number of chunks.
+
+    Args:
+        samples: Rows in all.
+        row_bytes: Of a row, whatever a chunk holds.
+        fewest: Rows below which a thread costs more than it saves.
+        multiple: What the rows of a chunk are a multiple of, unless they are few.
     """
     most = max(1, CHUNK_BYTES // row_bytes)
     chunks = -(-samples // most)
-    if samples >= FEWEST_ROWS * WORKERS:
+    if samples >= fewest * WORKERS:
         chunks = WORKERS * -(-chunks // WORKERS)
-    return -(-samples // chunks)
+    rows = -(-samples // chunks)
+    return rows if rows < 8 * multiple else multiple * -(-rows // multiple)
+
+
+def host_rows(split: Split, dtype: str) -> Rows:
+    """A split's own arrays; rows without weights weigh one each."""
+    weights = np.ones(split.rows, dtype) if split.weights is None else split.weights
+    return Rows(split.inputs, split.targets, weights)
 
 
 def make_rows(split: Split, dtype: str) -> Rows:
     """Put a split on the device; rows without weights weigh one each."""
-    weights = np.ones(split.rows, dtype) if split.weights is None else split.weights
-    return Rows(*(tf.constant(array) for array in (split.inputs, split.targets, weights)))
+    return Rows(*map(tf.constant, host_rows(split, dtype)))
 
 
 def for_kernels(rows: Rows) -> Rows:
@@ -155,7 +172,13 @@ def _cut(split: Split, equal: Tensor, number: int) -> Rows:
         return Rows(inputs, tf.constant(filled(split.targets)), weights)
 
 
-def make_batch(rows: Rows, indices: NDArray[np.integer], chunk: int, emphasis: float = 1.0) -> Batch:
+def make_batch(
+    rows: Rows,
+    indices: NDArray[np.integer],
+    chunk: int,
+    emphasis: float = 1.0,
+    draw: Draw | None = None,
+) -> Batch:
     """Draw some rows.
 
     Args:
@@ -163,19 +186,19 @@ def make_batch(rows: Rows, indices: NDArray[np.integer], chunk: int, emphasis: f
         indices: Which.
         chunk: Rows per chunk.
         emphasis: Multiplies the weights.
+        draw: See `Draw`; `draw_on_device` if not given.
     """
+    draw = draw or draw_on_device
     samples = len(indices)
     # Filled up with the first row again.
     places = np.concatenate([indices, np.repeat(indices[:1], -samples % chunk)]).astype(np.int32)
-    factors = np.where(np.arange(len(places)) < samples, emphasis, 0).astype(
-        rows.weights.dtype.as_numpy_dtype
-    )
+    factors = np.where(np.arange(len(places)) < samples, emphasis, 0.0)
     chunks, weight = [], 0.0
     for start in range(0, len(places), chunk):
         piece = slice(start, start + chunk)
-        drawn, own = _draw(*rows, tf.constant(places[piece]), tf.constant(factors[piece]))
-        chunks.append(Rows(*drawn))
-        weight += float(own)
+        drawn, own = draw(rows, places[piece], factors[piece])
+        chunks.append(drawn)
+        weight += own
     return Batch(tuple(chunks), weight, samples)
 
 
@@ -190,3 +213,20 @@ def _drawn(
 
 # One call instead of ten, which took longer than the step of a small network.
 _draw = Compiled(_drawn, fuse=False)
+
+
+def draw_on_device(
+    rows: Rows, places: NDArray[np.integer], factors: NDArray[np.floating]
+) -> tuple[Rows, float]:
+    """See `Draw`; the rows are tensors."""
+    drawn, weight = _draw(*rows, tf.constant(places), tf.constant(factors, rows.weights.dtype))
+    return Rows(*drawn), float(weight)
+
+
+def draw_on_host(
+    rows: Rows, places: NDArray[np.integer], factors: NDArray[np.floating]
+) -> tuple[Rows, float]:
+    """See `Draw`; the rows are arrays."""
+    weights = factors.astype(rows.weights.dtype) * rows.weights[places]
+    inputs = np.ascontiguousarray(np.swapaxes(rows.inputs[places], 0, -1))
+    return Rows(inputs, rows.targets[places], weights), float(np.sum(weights, dtype=np.float64))

@@ -2,17 +2,18 @@
 
 from __future__ import annotations
 
+import operator
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from functools import cached_property
-from typing import Any, TypeVar
+from functools import cached_property, reduce
+from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
 import tensorflow as tf
 
 from lmrun.curvature.batch import Batch, OnDemand
 from lmrun.curvature.kernels import Kernels
-from lmrun.linalg.algebra import Algebra
+from lmrun.linalg.algebra import Algebra, Curvature, Vector
 from lmrun.linalg.host import WORKERS
 from lmrun.seeding import Stream, generator
 
@@ -22,6 +23,25 @@ Arguments = tuple[Any, ...]
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 POOL = ThreadPoolExecutor(WORKERS, thread_name_prefix="chunks")
+
+
+def added(parts: Sequence[Any]) -> Any:
+    """Add tensors or arrays of one shape up, in their order."""
+    return reduce(operator.add, parts)
+
+
+class Linearized(NamedTuple):
+    """What a form makes of the chunks.
+
+    Attributes:
+        curvature: J^T J with J^T r, by the selected parameters.
+        gradient: By all parameters [n].
+        value: Sum of w_i l_i over the rows, where that is known.
+    """
+
+    curvature: Curvature
+    gradient: Vector
+    value: Any = None
 
 
 class Chunks:

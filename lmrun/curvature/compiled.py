@@ -7,6 +7,7 @@ from collections.abc import Callable, Sequence
 from threading import RLock
 from typing import Any, Generic, ParamSpec, TypeVar
 
+import numpy as np
 import tensorflow as tf
 
 from lmrun.curvature.content import flat_call
@@ -28,6 +29,7 @@ class Compiled(Generic[P, R]):
 
     Args:
         function: Takes tensors, or None, by position; returns a tensor, or a structure of tensors and None.
+            Arrays among the arguments become tensors.
         fuse: Whether XLA compiles; TensorFlow's executor runs the function otherwise.
     """
 
@@ -40,7 +42,8 @@ class Compiled(Generic[P, R]):
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call, compiling first where the shapes are new."""
-        given: list[Any] = [*args, *self._defaults[len(args) :]]
+        given: list[Any] = [_tensor(arg) for arg in args]
+        given += self._defaults[len(args) :]
         shapes = tuple([None if arg is None else arg.shape for arg in given])
         known = self._known.get(shapes) or self._traced(shapes, given)
         return known([arg for arg in given if arg is not None])
@@ -50,6 +53,10 @@ class Compiled(Generic[P, R]):
             if shapes not in self._known:
                 self._known[shapes] = _flat(self._function.get_concrete_function(*given))
             return self._known[shapes]
+
+
+def _tensor(arg: Any) -> Any:
+    return tf.constant(arg) if isinstance(arg, np.ndarray) else arg
 
 
 def _flat(concrete: Any) -> Callable[[Sequence[Tensor]], Any]:

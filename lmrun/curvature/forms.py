@@ -5,13 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-import tensorflow as tf
-
-from lmrun.curvature.chunks import Arguments, Chunks
+from lmrun.curvature.batch import chunk_rows
+from lmrun.curvature.chunks import Arguments, Chunks, Linearized, added
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.products import MatrixFree
 from lmrun.curvature.selection import Selection
-from lmrun.linalg.algebra import Algebra, Assembly, Curvature, Part, Vector
+from lmrun.linalg.algebra import Algebra, Part, Vector
 
 Tensor = Any
 
@@ -39,8 +38,8 @@ class Form(Protocol):
         params: Tensor,
         selection: Selection | None = None,
         gradient: Tensor | None = None,
-    ) -> tuple[Curvature, Vector]:
-        """Return J^T J with J^T r at params [n], and the gradient by all parameters [n].
+    ) -> Linearized:
+        """Return J^T J with J^T r at params [n].
 
         Args:
             chunks: The rows.
@@ -62,27 +61,31 @@ class Assembled(NamedTuple):
         part: See `linalg.algebra.Assembly`.
         gradient: By all parameters [n], where the part does not hold it.
         foreign: Whether the gradient is not J^T r.
+        values: Sum of w_i l_i of each chunk.
     """
 
     part: Part
     gradient: Tensor | None
     foreign: bool
+    values: list[Tensor]
 
 
 class Tables:
     """J chunk by chunk, put together by an assembly.
 
     Args:
-        assembly: Says what is kept of each chunk.
+        algebra: Where the dense algebra happens.
+        name: Of the assembly, which says what is kept of each chunk.
     """
 
-    def __init__(self, assembly: Assembly) -> None:
-        self.assembly = assembly
-        self.by_rows = assembly.by_rows
+    def __init__(self, algebra: Algebra, name: str) -> None:
+        self.algebra = algebra
+        self.assembly = algebra.assembly(name)
+        self.by_rows = self.assembly.by_rows
 
     def row_bytes(self, kernels: Kernels, itemsize: int) -> int:
-        """Its rows of the Jacobian."""
-        return kernels.loss.components(kernels.graph.width) * kernels.network.size * itemsize
+        """See `Kernels.row_bytes`."""
+        return kernels.row_bytes(itemsize)
 
     def linearize(
         self,
@@ -90,44 +93,50 @@ class Tables:
         params: Tensor,
         selection: Selection | None = None,
         gradient: Tensor | None = None,
-    ) -> tuple[Curvature, Vector]:
+    ) -> Linearized:
         """Every worker has a part of its own."""
         kernels = chunks.kernels
         done = chunks.each(lambda share: self._assemble(kernels, params, share, selection), chunks.shares)
         parts = [assembled.part for assembled in done]
+        value = self.algebra.total([value for assembled in done for value in assembled.values])
         foreign = gradient is not None or done[0].foreign
         if gradient is None and done[0].gradient is not None:
-            gradient = tf.add_n([assembled.gradient for assembled in done])
+            gradient = added([assembled.gradient for assembled in done])
         if selection is None:
             curvature = self.assembly.finish(parts, gradient)
-            return curvature, curvature.gradient
-        return self.assembly.finish(parts, selection.take(gradient) if foreign else None), gradient
+            return Linearized(curvature, curvature.gradient, value)
+        curvature = self.assembly.finish(parts, selection.take(gradient) if foreign else None)
+        return Linearized(curvature, gradient, value)
 
     def _assemble(
         self, kernels: Kernels, params: Tensor, share: Sequence[Arguments], selection: Selection | None
     ) -> Assembled:
         size = kernels.network.size if selection is None else selection.places.shape[0]
-        part, gradient, foreign = self.assembly.start(size + 1), None, False
+        part, gradient, foreign, values = self.assembly.start(size + 1), None, False, []
         for arguments in share:
-            table, more = kernels.jacobian_and_residual(params, *arguments)
-            foreign = more is not None
-            if selection is not None:
-                table, more = selection.of_table(table, more)
-            part = self.assembly.add(part, table)
-            gradient = more if gradient is None else gradient + more
-        return Assembled(part, gradient, foreign)
+            # Rows that are kept are kept in the order of the chunk's components.
+            whole = [kernels.jacobian_and_residual(params, *arguments)] if self.by_rows else None
+            for table, more, value in whole or kernels.tables(params, *arguments):
+                values.append(value)
+                foreign = more is not None
+                if selection is not None:
+                    table, more = selection.of_table(table, more)  # noqa: PLW2901 - the selected part of it
+                part = self.assembly.add(part, table)
+                gradient = more if gradient is None else gradient + more
+        return Assembled(part, gradient, foreign, values)
 
     def bend(self, chunks: Chunks, params: Tensor, direction: Tensor) -> Vector:
         """r_vv [m] or J^T r_vv [n]."""
         kernel = chunks.kernels.bent_residual if self.by_rows else chunks.kernels.bend
-        parts = chunks.each(lambda arguments: kernel(params, direction, *arguments), chunks.keyed)
-        return tf.concat(parts, axis=0) if self.by_rows else tf.add_n(parts)
+        along = chunks.kernels.point(direction)
+        parts = chunks.each(lambda arguments: kernel(params, along, *arguments), chunks.keyed)
+        return self.algebra.joined(parts) if self.by_rows else added(parts)
 
 
 FORMS: dict[str, Callable[[Kernels, Algebra], Form]] = {
-    "gram": lambda kernels, algebra: Tables(algebra.assembly("gram")),
-    "dual": lambda kernels, algebra: Tables(algebra.assembly("dual")),
-    "qr": lambda kernels, algebra: Tables(algebra.assembly("qr")),
+    "gram": lambda kernels, algebra: Tables(algebra, "gram"),
+    "dual": lambda kernels, algebra: Tables(algebra, "dual"),
+    "qr": lambda kernels, algebra: Tables(algebra, "qr"),
     "cg": MatrixFree,
 }
 """`gram`: J^T J [n, n]; `dual`: J [m, n] and J J^T [m, m]; `qr`: the triangle of J [n, n]; `cg`: none."""
@@ -214,6 +223,11 @@ class Forms:
         if name not in self._made:
             self._made[name] = FORMS[name](self.kernels, self.algebra)
         return self._made[name]
+
+    def chunk_rows(self, samples: int) -> int:
+        """Return the rows of a chunk of a batch of samples."""
+        kernels = self.kernels
+        return chunk_rows(samples, self.row_bytes(samples), kernels.fewest_rows, kernels.multiple)
 
     def row_bytes(self, samples: int) -> int:
         """Return the bytes of a sample that decide the size of a chunk."""

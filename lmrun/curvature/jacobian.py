@@ -28,10 +28,12 @@ class Linear(NamedTuple):
         rows: sqrt(w) F^T J, transposed, and below it the residual sqrt(w) r; [n + 1, q rows], component by
             component. One product with its own transpose is J^T J, J^T r and r^T r.
         gradient: [n], of a loss without residuals: they are zeros then. None where J^T r is the gradient.
+        value: Sum of w_i l_i; scalar.
     """
 
     rows: Tensor
     gradient: Tensor | None
+    value: Tensor
 
 
 def linearize(  # noqa: PLR0917 - the order of every kernel: params, then the rows
@@ -74,7 +76,8 @@ def linearize(  # noqa: PLR0917 - the order of every kernel: params, then the ro
         tf.concat([*_blocks(traced, tape, outputs, tf.transpose(column) * root), below[None]], axis=0)
         for column, below in zip(loss.columns(by_sample, targets, key), last, strict=True)
     ]
-    return Linear(components[0] if len(components) == 1 else tf.concat(components, axis=1), gradient)
+    value = tf.tensordot(weights, loss.values(by_sample, targets), 1)
+    return Linear(components[0] if len(components) == 1 else tf.concat(components, axis=1), gradient, value)
 
 
 def watched_forward(

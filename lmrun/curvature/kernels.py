@@ -7,20 +7,23 @@ last is a matrix product, three times as fast on a CPU as TensorFlow's own.
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterator
 from typing import Any
 
 import tensorflow as tf
 
-from lmrun.curvature.batch import Rows
+from lmrun.curvature.batch import FEWEST_ROWS, Draw, Rows, draw_on_device, make_rows
 from lmrun.curvature.compiled import Compiled
-from lmrun.curvature.graph import Graph
+from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.hessian import gradient_and_hessian
 from lmrun.curvature.jacobian import Linear, linearize
 from lmrun.curvature.taylor import outputs_along
+from lmrun.datasets.base import Split
 from lmrun.losses.base import Loss
 from lmrun.models.network import Network
 
 Tensor = Any
+Kernel = Callable[..., Any]
 ZERO = tf.UnconnectedGradients.ZERO
 
 
@@ -30,20 +33,67 @@ class Kernels:
     Args:
         network: The model.
         loss: The loss.
+
+    Attributes:
+        compiles: Whether a first call of a shape waits for the compiler.
+        hold: Puts a split where batches are drawn from it.
+        draw: Draws a chunk from that.
+        fewest_rows: See `batch.chunk_rows`.
+        multiple: See `batch.chunk_rows`.
     """
+
+    compiles = True
+    fewest_rows = FEWEST_ROWS
+    multiple = 1
+    hold: Callable[[Split, str], Rows] = staticmethod(make_rows)
+    draw: Draw = staticmethod(draw_on_device)
 
     def __init__(self, network: Network, loss: Loss) -> None:
         self.network = network
         self.graph = Graph(network)
         self.loss = loss
-        self.value = Compiled(self.plain_value)
-        self.value_and_gradient = Compiled(self.plain_value_and_gradient)
-        self.jacobian_and_residual = Compiled(self.plain_jacobian_and_residual)
-        self.gradient_and_hessian = Compiled(self.plain_gradient_and_hessian)
+        self.value: Kernel = Compiled(self.plain_value)
+        self.value_and_gradient: Kernel = Compiled(self.plain_value_and_gradient)
+        self.jacobian_and_residual: Kernel = Compiled(self.plain_jacobian_and_residual)
+        self.gradient_and_hessian: Kernel = Compiled(self.plain_gradient_and_hessian)
         fuse = not self.graph.has_loops
-        self.bend = Compiled(self.plain_bend, fuse=fuse)
-        self.bent_residual = Compiled(self.plain_bent_residual, fuse=fuse)
-        self.outputs = Compiled(self.plain_outputs)
+        self.bend: Kernel = Compiled(self.plain_bend, fuse=fuse)
+        self.bent_residual: Kernel = Compiled(self.plain_bent_residual, fuse=fuse)
+        self.outputs: Kernel = Compiled(self.plain_outputs)
+
+    def row_bytes(self, itemsize: int) -> int:
+        """Return the bytes of a sample that decide the size of a chunk: its rows of the Jacobian."""
+        return self.table_bytes(1, itemsize)
+
+    def table_bytes(self, rows: int, itemsize: int) -> int:
+        """Return the bytes of the Jacobian of a chunk that are there at a time."""
+        return rows * self.loss.components(self.graph.width) * self.network.size * itemsize
+
+    def tables(self, params: Tensor, *rows: Tensor) -> Iterator[Linear]:
+        """Yield the linearization of a chunk in pieces; a table is only valid until the next one."""
+        yield self.jacobian_and_residual(params, *rows)
+
+    def point(self, vector: Any) -> Tensor:
+        """Return parameters or a direction [n], an array or a tensor, as the kernels take it."""
+        return tf.convert_to_tensor(vector)
+
+    def normal_equations(self, call: Call) -> Kernel:
+        """Return the kernel from (params, inputs, targets, weights) to the normal equations of a last layer.
+
+        A A^T [m + q, m + q] with A = sqrt(w) [Phi; 1; Z - T] of m features, that of the bias included.
+
+        Args:
+            call: The linear dense layer that makes the outputs Z = W^T Phi + b.
+        """
+
+        def plain(params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> Tensor:
+            done = [(traced, made) for traced, made in self.graph.run(params, inputs) if traced is not None]
+            phi, outputs = next((traced.inputs[0], made) for traced, made in done if traced.call is call)
+            ones = [tf.ones_like(phi[:1])] if call.part.layer.use_bias else []
+            table = tf.concat([phi, *ones, outputs - tf.transpose(targets)], axis=0) * tf.sqrt(weights)
+            return tf.matmul(table, table, transpose_b=True)
+
+        return Compiled(plain)
 
     def plain_outputs(self, params: Tensor, inputs: Tensor) -> Tensor:
         """Predict; params [n] to [rows, outputs]."""

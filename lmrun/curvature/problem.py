@@ -11,13 +11,13 @@ import numpy as np
 import tensorflow as tf
 
 from lmrun.curvature.batch import Batch
-from lmrun.curvature.chunks import Arguments, Chunks
+from lmrun.curvature.chunks import Arguments, Chunks, added
 from lmrun.curvature.forms import FORMS, Form
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Landing, Projection
 from lmrun.curvature.sampling import sample
 from lmrun.curvature.selection import Selection
-from lmrun.linalg.algebra import WHOLE, Algebra, Bend, Curvature, Damping, Motion, StepScalars, Vector
+from lmrun.linalg.algebra import WHOLE, Algebra, Curvature, Damping, Motion, StepScalars, Vector
 from lmrun.seeding import Stream, generator
 
 Tensor = Any
@@ -72,6 +72,8 @@ class Problem:
         seed: The config's; decides, with the step, what a random loss draws.
         form: The form of J^T J; the matrix itself if not given.
         projection: Where given, the last layer is solved for after every damped step.
+        passing: Whether this is the batch of one step: the linearization then knows the loss before it. A
+            longer one's is always of the same kernel, or a resumed run would differ in the last digit.
     """
 
     def __init__(
@@ -83,12 +85,14 @@ class Problem:
         form: Form | None = None,
         *,
         projection: Projection | None = None,
+        passing: bool = False,
     ) -> None:
         self.kernels = kernels
         self.batch = batch
         self.algebra = algebra
         self.form = form or FORMS["gram"](kernels, algebra)
         self.projection = projection
+        self.passing = passing
         self.chunks = Chunks(kernels, batch, algebra, seed)
         self.cost_per_loss = 0.5 * kernels.loss.scale(kernels.graph.width) * batch.weight
         """cost = cost_per_loss * loss, see `losses.base`."""
@@ -112,9 +116,12 @@ class Problem:
 
     def loss(self, params: Tensor) -> float:
         """Return the loss at params [n]; the last one evaluated is remembered."""
-        if self._known is None or self._known[0] is not params:
+        if self._known is None or not self._knows(params):
             self._known = (params, self._loss(params))
         return self._known[1]
+
+    def _knows(self, params: Tensor) -> bool:
+        return self._known is not None and self._known[0] is params
 
     def _loss(self, params: Tensor) -> float:
         return float(self._loss_tensor(params))
@@ -164,7 +171,7 @@ class Problem:
         def gradient(rows: Arguments) -> Tensor:
             return self.kernels.value_and_gradient(params, *rows)[1]
 
-        total = tf.add_n(self.chunks.each(gradient, self.chunks.plain))
+        total = added(self.chunks.each(gradient, self.chunks.plain))
         return self.algebra.adopt(self.cost_per_loss / (self.batch.weight or 1.0) * total)
 
     def linearize(
@@ -179,12 +186,14 @@ class Problem:
                 that of all rows.
         """
         if rows >= 1:
-            curvature, own = self.form.linearize(self.chunks, params, selection)
+            curvature, own, value = self.form.linearize(self.chunks, params, selection)
             gradient = self.algebra.adopt(own)
+            if self.passing and value is not None and not self._knows(params):
+                self._known = (params, float(value) / (self.batch.weight or 1.0))
             return Linearization(curvature, gradient, self.algebra.largest(gradient), None, selection)
         gradient = self.gradient(params)
         chunks = self._sampled(rows)
-        curvature, _ = self.form.linearize(chunks, params, selection, gradient)
+        curvature = self.form.linearize(chunks, params, selection, gradient).curvature
         return Linearization(curvature, gradient, self.algebra.largest(gradient), chunks, selection)
 
     def _sampled(self, share: float) -> Chunks:
@@ -236,10 +245,16 @@ class Problem:
         damped = Damping(damping, scaling, radius)
         if selection is None:
             bend = partial(self.form.bend, chunks, params) if accelerate else None
+            settle: Callable[[Vector], Tensor | None] = self.kernels.point
             if self.projection is not None:
-                return self._projected_trial(self.projection, params, model, damped, bend, motion)
-            step = self.algebra.damped_step(model.curvature, damped, params, self._loss_tensor, bend, motion)
-            return Trial(*step)
+                # The last layer is not damped, and solved for where the step leads.
+                held = self.projection.scaling(scaling, model.curvature.diagonal, damping)
+                damped, settle = replace(damped, scaling=held), partial(self.projection.solve, self.chunks)
+            landing = Landing(settle, self._loss_tensor)
+            return _landed(
+                landing,
+                self.algebra.damped_step(model.curvature, damped, params, landing, bend, motion),
+            )
 
         def loss(some: Tensor) -> Tensor:
             return self._loss_tensor(selection.put(params, some))
@@ -253,28 +268,18 @@ class Problem:
         )
         return Trial(selection.put(params, some), reached, scalars)
 
-    def _projected_trial(  # noqa: PLR0917 - the parts of one step
-        self,
-        projection: Projection,
-        params: Tensor,
-        model: Linearization,
-        damped: Damping,
-        bend: Bend | None,
-        motion: Motion,
-    ) -> Trial:
-        """Try the step that does not damp the last layer, and solve for that layer where it leads."""
-        scaling = projection.scaling(damped.scaling, model.curvature.diagonal, damped.value)
-        landing = Landing(partial(projection.solve, self.chunks), self._loss_tensor)
-        moved, loss, scalars = self.algebra.damped_step(
-            model.curvature, replace(damped, scaling=scaling), params, landing, bend, motion
-        )
-        return Trial(moved if landing.params is None else landing.params, loss, scalars)
-
     def newton_trial(self, params: Tensor, model: Linearization, length: float = 1.0) -> Trial:
         """Try the step length matrix^-1 (-gradient)."""
-        return Trial(*self.algebra.newton_step(model.curvature, params, self._loss_tensor, length))
+        landing = Landing(self.kernels.point, self._loss_tensor)
+        return _landed(landing, self.algebra.newton_step(model.curvature, params, landing, length))
 
     def accept(self, trial: Trial) -> Tensor:
         """Remember the loss of an accepted trial and return its parameters."""
         self._known = (trial.params, trial.loss)
         return trial.params
+
+
+def _landed(landing: Landing, step: tuple[Vector, float, StepScalars]) -> Trial:
+    """The trial that an algebra's step is; one that is not valid leads nowhere."""
+    moved, loss, scalars = step
+    return Trial(moved if landing.params is None else landing.params, loss, scalars)

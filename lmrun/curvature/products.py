@@ -7,14 +7,14 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from lmrun.curvature.chunks import Chunks
+from lmrun.curvature.chunks import Chunks, Linearized, added
 from lmrun.curvature.compiled import Compiled
 from lmrun.curvature.diagonal import squared_blocks
 from lmrun.curvature.jacobian import watched_forward
 from lmrun.curvature.kernels import ZERO, Kernels
 from lmrun.curvature.selection import Selection
 from lmrun.curvature.taylor import outputs_along
-from lmrun.linalg.algebra import Algebra, Curvature, Product, Vector
+from lmrun.linalg.algebra import Algebra, Product, Vector
 from lmrun.losses.base import curve, slope
 
 Tensor = Any
@@ -74,7 +74,7 @@ class MatrixFree:
         params: Tensor,
         selection: Selection | None = None,
         gradient: Tensor | None = None,
-    ) -> tuple[Curvature, Vector]:
+    ) -> Linearized:
         """J^T r and the diagonal; the products come later."""
         rows, keep = chunks.keyed, self.keeps(chunks, params)
         anchor = self.anchor if keep else self.bare_anchor
@@ -93,24 +93,26 @@ class MatrixFree:
         algebra, whole = self.algebra, self.algebra.adopt(gradient)
         if selection is None:
             product = Product(apply, self._all_chunks, stacked, self.fuse)
-            return algebra.matrix_free(product, gradient, diagonal), whole
+            return Linearized(algebra.matrix_free(product, gradient, diagonal), whole)
         some = Product(
             lambda vector: selection.take(apply(selection.spread(vector))),
             self._of_some,
             lambda: (selection.places, *stacked()),
             self.fuse,
         )
-        return algebra.matrix_free(some, selection.take(gradient), selection.take(diagonal)), whole
+        curvature = algebra.matrix_free(some, selection.take(gradient), selection.take(diagonal))
+        return Linearized(curvature, whole)
 
     def keeps(self, chunks: Chunks, params: Tensor) -> bool:
         """Whether the values of all chunks are few enough to be kept."""
         rows = sum(int(chunk.weights.shape[0]) for chunk in chunks.batch.chunks)
-        return rows * self.row_bytes(self.kernels, params.dtype.size) <= VALUE_BYTES
+        return rows * self.row_bytes(self.kernels, self.algebra.dtype.itemsize) <= VALUE_BYTES
 
     def bend(self, chunks: Chunks, params: Tensor, direction: Tensor) -> Vector:
         """J^T r_vv [n]."""
         kernel = self.kernels.bend
-        return tf.add_n(chunks.each(lambda rows: kernel(params, direction, *rows), chunks.keyed))
+        along = self.kernels.point(direction)
+        return added(chunks.each(lambda rows: kernel(params, along, *rows), chunks.keyed))
 
     def plain_product(self, params: Tensor, vector: Tensor, *parts: Tensor) -> Tensor:
         """J^T F F^T J v [n] of a chunk, for v [n].

@@ -22,8 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lmrun.curvature.chunks import Arguments, Chunks
-from lmrun.curvature.compiled import Compiled
+from lmrun.curvature.chunks import Arguments, Chunks, added
 from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.layers.dense import Dense
@@ -58,8 +57,8 @@ class Projection:
             raise _refused(f"loss: {kernels.loss.name} has no best parameters that a linear system gives")
         self.call = linear_call(kernels.graph)
         self.graph, self.algebra = kernels.graph, algebra
-        self.normal_equations = Compiled(self.plain_normal_equations)
-        self._put = Compiled(self.plain_put)
+        self.kernels = kernels
+        self.normal_equations = kernels.normal_equations(self.call)
         epsilon = float(np.finfo(algebra.dtype).eps)
         self._held, self._solved = epsilon**HELD_POWER, epsilon**SOLVED_POWER
         part = self.call.part
@@ -84,12 +83,13 @@ class Projection:
 
         Phi Phi^T c' = -Phi (Z - T)^T is solved for the correction c' of what params have.
         """
+        params = self.kernels.point(params)
 
         def equations(rows: Arguments) -> Tensor:
             return self.normal_equations(params, *rows)
 
         parts = chunks.each(equations, chunks.plain)
-        table = self.algebra.adopt(tf.add_n(parts))
+        table = self.algebra.adopt(added(parts))
         size = table.shape[0] - self.graph.width
         matrix, right = table[:size, :size], table[:size, size:]
         curvature = self.algebra.matrix(matrix, right[:, 0])
@@ -100,48 +100,26 @@ class Projection:
         turns = [damped.system.turn(right[:, output]) for output in range(1, self.graph.width)]
         if any(turn is None for turn in turns):
             return None
-        return self._put(params, tf.stack([damped.step, *turns], axis=1))
-
-    def plain_normal_equations(
-        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
-    ) -> Tensor:
-        """A A^T [m + q, m + q] with A = sqrt(w) [Phi; 1; Z - T] of m features, that of the bias included."""
-        phi, outputs = self._last(params, inputs)
-        ones = [tf.ones_like(phi[:1])] if self.call.part.layer.use_bias else []
-        table = tf.concat([phi, *ones, outputs - tf.transpose(targets)], axis=0) * tf.sqrt(weights)
-        return tf.matmul(table, table, transpose_b=True)
-
-    def _last(self, params: Tensor, inputs: Tensor) -> tuple[Tensor, Tensor]:
-        """What the last layer reads [features, rows] and makes [width, rows]."""
-        for traced, value in self.graph.run(params, inputs):
-            if traced is not None and traced.call is self.call:
-                return traced.inputs[0], value
-        raise AssertionError("the call is one of the graph's")
-
-    def plain_put(self, params: Tensor, corrections: Tensor) -> Tensor:
-        """Add c' [m, q], the kernel's rows above that of the bias, to params [n]."""
-        part = self.call.part
-        before, after = params[: part.start], params[part.start + part.size :]
-        own = params[part.start : part.start + part.size] + tf.reshape(corrections, [-1])
-        return tf.concat([before, own, after], axis=0)
+        # c' [m, q], the kernel's rows above that of the bias.
+        return self.kernels.point(self.algebra.added(params, self.call.part.start, [damped.step, *turns]))
 
 
 class Landing:
-    """The loss where a step leads, with the projection that comes first.
+    """The loss where a step leads, with what comes first.
 
     Args:
-        project: From the parameters [n] that a step leads to to those that are kept.
+        settle: From where a step leads [n] to the parameters that are kept, such as by a projection.
         loss: From those to the loss.
     """
 
-    def __init__(self, project: Callable[[Tensor], Tensor | None], loss: Callable[[Tensor], Tensor]) -> None:
-        self._project, self._loss = project, loss
+    def __init__(self, settle: Callable[[Vector], Tensor | None], loss: Callable[[Tensor], Tensor]) -> None:
+        self._settle, self._loss = settle, loss
         self.params: Tensor | None = None
         """Where the last call landed [n]."""
 
-    def __call__(self, params: Tensor) -> Tensor:
-        """Return the loss; NaN where there is no projection."""
-        self.params = self._project(params)
+    def __call__(self, params: Vector) -> Tensor:
+        """Return the loss; NaN where there are no parameters."""
+        self.params = self._settle(params)
         return float("nan") if self.params is None else self._loss(self.params)
 
 

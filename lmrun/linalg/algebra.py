@@ -18,10 +18,10 @@ Tensor = Any
 Part = Any
 """What an `Assembly` holds of some chunks."""
 Bend = Callable[[Any], Vector]
-"""From the tensor of a step v [n] to the second derivative of the residuals along v, as `System.turn` takes
+"""From a step v [n] to the second derivative of the residuals along v, as `System.turn` takes
 it."""
 LossAt = Callable[[Any], Any]
-"""From a tensor of parameters [n] to the loss there, a scalar tensor."""
+"""From parameters [n] to the loss there."""
 
 MOST_BENT = 0.75
 """The largest 2 |a| / |v| of an accelerated step (Transtrum and Sethna 2012, section 3, their alpha)."""
@@ -254,6 +254,14 @@ class Algebra(Protocol):
         """Return the larger of each two elements [n]."""
         ...
 
+    def added(self, params: Tensor, start: int, columns: Sequence[Vector]) -> Vector:
+        """Add q columns [m], side by side and row by row, to params [n] from place `start` on."""
+        ...
+
+    def joined(self, parts: Sequence[Tensor]) -> Vector:
+        """Put vectors one behind the other."""
+        ...
+
     def largest(self, vector: Vector) -> float:
         """The largest |element|."""
         ...
@@ -266,7 +274,7 @@ class Algebra(Protocol):
         loss: LossAt,
         bend: Bend | None = None,
         motion: Motion = WHOLE,
-    ) -> tuple[Tensor, float, StepScalars]:
+    ) -> tuple[Vector, float, StepScalars]:
         """Solve (J^T J + damping D) v = -J^T r and evaluate the loss at params + rate v + drift.
 
         With `bend`, the same factor solves (J^T J + damping D) a = -J^T r_vv, and rate v turns into the point
@@ -274,14 +282,14 @@ class Algebra(Protocol):
         small correction.
 
         Returns:
-            The tensor that is reached [n], the loss there (NaN for an invalid step), and the scalars of the
+            The point that is reached [n], the loss there (NaN for an invalid step), and the scalars of the
             move; `predicted_reduction` is that of the quadratic model for rate v + drift.
         """
         ...
 
     def newton_step(
         self, curvature: Curvature, params: Tensor, loss: LossAt, length: float = 1.0
-    ) -> tuple[Tensor, float, StepScalars]:
+    ) -> tuple[Vector, float, StepScalars]:
         """Solve matrix p = -gradient and go to params + length p.
 
         Invalid where the matrix is singular to working precision. The predicted reduction is

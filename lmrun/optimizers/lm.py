@@ -94,9 +94,9 @@ class LevenbergMarquardt:
         """One accepted step over the problem's rows, or none."""
         if state["value"] is None:
             params = problem.settle(params)
-        loss = problem.loss(params)
         selection = self.subset.choose(problem)
         model = problem.linearize(params, selection, self.rows)
+        loss = problem.loss(params)
         if not math.isfinite(model.gradient_norm):
             return params, state, StepInfo(np.array([loss]), loss, status=Status.NON_FINITE)
         model, remembered = self.memory.recall(problem, model, state)

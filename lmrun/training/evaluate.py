@@ -31,14 +31,14 @@ class Evaluator:
     def outputs(self, params: Tensor) -> NDArray[np.floating]:
         """Predict all rows [rows, outputs] in the units of the training."""
         kernels = self.experiment.kernels
-        chunks = [kernels.outputs(params, chunk.inputs).numpy() for chunk in self.batch.chunks]
+        chunks = [np.asarray(kernels.outputs(params, chunk.inputs)) for chunk in self.batch.chunks]
         whole: NDArray[np.floating] = np.concatenate(chunks)
         return whole[: self.split.rows]
 
     def loss(self, params: Tensor) -> float:
         """Return the weighted mean loss."""
         kernels = self.experiment.kernels
-        total = sum(float(kernels.value(params, *chunk).numpy()) for chunk in self.batch.chunks)
+        total = sum(float(kernels.value(params, *chunk)) for chunk in self.batch.chunks)
         return total / self.batch.weight
 
     def accuracy(self, params: Tensor) -> float | None:
@@ -76,7 +76,7 @@ def evaluated_rows(experiment: Experiment, split: Split) -> int:
     A split that fills less than half of such a chunk has a size of its own.
     """
     rows = experiment.dataset.train.rows
-    chunk = chunk_rows(rows, experiment.forms.row_bytes(rows))
+    chunk = experiment.forms.chunk_rows(rows)
     return chunk if 2 * split.rows >= chunk else chunk_rows(split.rows, max(1, split.inputs[0].nbytes) * 64)
 
 

@@ -93,11 +93,12 @@ class GrowingDriver(SecondOrderDriver):
             return self.full
         if sample not in self._problems:
             # One size of chunks serves all samples: nothing is compiled anew.
+            chunk = self.first if self.experiment.kernels.compiles else None
             self._problems[sample] = problem_over(
                 self.experiment,
                 self.rows,
                 self._sample_order[:sample],
-                chunk=self.first,
+                chunk=chunk,
                 emphasis=self.schedule.rows / sample,
             )
         return self._problems[sample]

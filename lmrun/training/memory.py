@@ -12,7 +12,7 @@ from lmrun.build import Experiment, solver_of
 from lmrun.config.datasets import DatasetConfig
 from lmrun.config.optimizers import SECOND_ORDER
 from lmrun.config.schema import Config
-from lmrun.curvature.batch import CHUNK_BYTES, KEPT_BYTES, chunk_rows
+from lmrun.curvature.batch import CHUNK_BYTES, KEPT_BYTES
 from lmrun.curvature.forms import SOLVERS, Sizes, held_bytes
 from lmrun.curvature.products import VALUE_BYTES
 from lmrun.errors import MemoryRefusedError
@@ -61,7 +61,8 @@ def plan(experiment: Experiment, schedule: Schedule) -> Plan:
     sizes = forms.sizes(schedule.size)
     row = forms.row_bytes(schedule.size)
     jacobian = sizes.rows * count * size
-    chunk = chunk_rows(schedule.size, row) * row
+    rows = forms.chunk_rows(schedule.size)
+    chunk = rows * row
     dataset = experiment.dataset
     data = sum(
         split.inputs.nbytes + split.targets.nbytes + split.rows * size
@@ -92,7 +93,7 @@ def plan(experiment: Experiment, schedule: Schedule) -> Plan:
         rows=dataset.train.rows,
         batch_rows=schedule.size,
         jacobian=jacobian,
-        jacobian_chunk=chunk,
+        jacobian_chunk=experiment.kernels.table_bytes(rows, size),
         gram=count * count * size,
         form=form,
         held=held,

@@ -12,7 +12,7 @@ import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmrun.build import Experiment
-from lmrun.curvature.batch import Batch, Rows, chunk_rows, make_batch, make_rows, split_batch
+from lmrun.curvature.batch import Batch, Rows, make_batch, split_batch
 from lmrun.curvature.problem import Problem
 from lmrun.optimizers.base import SecondOrder, State, StepInfo
 from lmrun.optimizers.lm import LevenbergMarquardt
@@ -25,8 +25,7 @@ Tensor = Any
 def full_problem(experiment: Experiment) -> Problem:
     """Return the problem over all training rows."""
     train, forms = experiment.dataset.train, experiment.forms
-    chunk = chunk_rows(train.rows, forms.row_bytes(train.rows))
-    return _problem(experiment, split_batch(train, experiment.config.precision, chunk))
+    return _problem(experiment, split_batch(train, experiment.config.precision, forms.chunk_rows(train.rows)))
 
 
 def problem_over(
@@ -36,6 +35,7 @@ def problem_over(
     *,
     chunk: int | None = None,
     emphasis: float = 1.0,
+    passing: bool = False,
 ) -> Problem:
     """Return the problem over some training rows.
 
@@ -45,15 +45,23 @@ def problem_over(
         indices: Which of them.
         chunk: Rows per chunk; by the size of what a chunk holds if not given.
         emphasis: Multiplies the rows' weights.
+        passing: See `Problem`.
     """
-    chunk = chunk or chunk_rows(len(indices), experiment.forms.row_bytes(len(indices)))
-    return _problem(experiment, make_batch(rows, indices, chunk, emphasis))
+    chunk = chunk or experiment.forms.chunk_rows(len(indices))
+    batch = make_batch(rows, indices, chunk, emphasis, experiment.kernels.draw)
+    return _problem(experiment, batch, passing=passing)
 
 
-def _problem(experiment: Experiment, batch: Batch) -> Problem:
+def _problem(experiment: Experiment, batch: Batch, *, passing: bool = False) -> Problem:
     form, seed = experiment.forms.take(batch.samples), experiment.config.seed
     return Problem(
-        experiment.kernels, batch, experiment.algebra, seed, form, projection=experiment.projection
+        experiment.kernels,
+        batch,
+        experiment.algebra,
+        seed,
+        form,
+        projection=experiment.projection,
+        passing=passing,
     )
 
 
@@ -79,13 +87,15 @@ class SecondOrderDriver:
 
     @cached_property
     def rows(self) -> Rows:
-        """All training rows on the device, where batches are drawn from them."""
-        return make_rows(self.experiment.dataset.train, self.experiment.config.precision)
+        """All training rows, where batches are drawn from them."""
+        experiment = self.experiment
+        return experiment.kernels.hold(experiment.dataset.train, experiment.config.precision)
 
     def init(self, params: Tensor) -> State:
         """The state before the first step; what that needs is compiled ahead."""
         optimizer = self.optimizer
-        if params is not None and isinstance(optimizer, LevenbergMarquardt):
+        compiles = self.experiment.kernels.compiles
+        if compiles and params is not None and isinstance(optimizer, LevenbergMarquardt):
             first = self.first_problem()
             selection, accelerate = optimizer.subset.choose(first), optimizer.accelerate
             calls = first.first_calls(params, selection, optimizer.rows, accelerate=accelerate)
@@ -114,7 +124,7 @@ class SecondOrderDriver:
         if self._order is None or self._order[0] != epoch:
             self._order = (epoch, schedule.order(epoch))
         rows = self._order[1][start : start + schedule.size]
-        return problem_over(self.experiment, self.rows, rows)
+        return problem_over(self.experiment, self.rows, rows, passing=True)
 
     def best(self, params: Tensor, state: State, step: int) -> Known | None:
         """A step's loss is that of the parameters after it."""

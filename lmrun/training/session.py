@@ -133,7 +133,7 @@ def summarize(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> di
         test = (
             None if dataset.test is None else Evaluator(experiment, dataset.test).metrics(state.best_params)
         )
-    experiment.network.assign(state.best_params.numpy())
+    experiment.network.assign(np.asarray(state.best_params))
     return {
         "run": str(run.path),
         "status": str(outcome.status),

@@ -84,7 +84,7 @@ MISFIT = (
 
 def pack(state: LoopState, driver: Driver) -> tuple[dict[str, NDArray[Any]], Mapping[str, Any]]:
     """Turn the state into the arrays and the metadata of a checkpoint."""
-    arrays = {"params": state.params.numpy(), "best_params": state.best_params.numpy()}
+    arrays = {"params": np.asarray(state.params), "best_params": np.asarray(state.best_params)}
     arrays |= {PREFIX + name: np.asarray(value) for name, value in driver.pack(state.optimizer).items()}
     return arrays, {name: getattr(state, name) for name in NUMBERS}
 

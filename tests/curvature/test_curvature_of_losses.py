@@ -72,7 +72,7 @@ def targets_of(model, name):
 def linear(model, name, key=KEY):
     """The Jacobian [n, q rows], the residual [q rows] and the gradient beside them."""
     targets = tf.constant(targets_of(model, name))
-    rows, gradient = linearize(
+    rows, gradient, _ = linearize(
         model.graph, LOSSES[name], model.params, model.columns, targets, tf.constant(model.weights), key
     )
     return rows[:-1].numpy(), rows[-1].numpy(), gradient

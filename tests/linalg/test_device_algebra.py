@@ -33,7 +33,7 @@ def case(shape, seed=5):
 def assert_same(host, on_device):
     (moved, loss, scalars), (other, other_loss, others) = host, on_device
     assert scalars.valid == others.valid
-    np.testing.assert_allclose(other.numpy(), moved.numpy(), **CLOSE)
+    np.testing.assert_allclose(np.asarray(other), np.asarray(moved), **CLOSE)
     np.testing.assert_allclose(other_loss, loss, **CLOSE)
     for name in ("predicted_reduction", "step_norm", "params_norm", "damping", "scaled_step_norm"):
         np.testing.assert_allclose(getattr(others, name), getattr(scalars, name), err_msg=name, **CLOSE)
@@ -69,7 +69,7 @@ def test_bent_steps_are_those_of_the_host_and_of_the_formula(form, shape, size, 
         made = make_curvature(place, form, J, r)
 
         def bend(step, made=made):
-            assert isinstance(step, tf.Tensor)
+            assert isinstance(step, type(made.take(D)))
             return tf.constant(made.bent(J, bent))
 
         results.append(
@@ -81,7 +81,7 @@ def test_bent_steps_are_those_of_the_host_and_of_the_formula(form, shape, size, 
     taken = 2 * np.linalg.norm(turn) <= 0.75 * np.linalg.norm(straight)
     assert taken == (size < 1)
     expected = params.numpy() + straight + (0.5 * turn if taken else 0)
-    np.testing.assert_allclose(results[0][0].numpy(), expected, **CLOSE)
+    np.testing.assert_allclose(np.asarray(results[0][0]), expected, **CLOSE)
 
 
 @pytest.mark.parametrize(
@@ -132,7 +132,7 @@ def test_a_gradient_that_is_not_finite_is_invalid():
     moved, loss, scalars = DEVICE.damped_step(curvature, Damping(1.0, tf.ones(4, tf.float64)), params, square)
     assert not scalars.valid
     assert np.isnan(loss)
-    np.testing.assert_array_equal(moved.numpy(), params.numpy())
+    np.testing.assert_array_equal(np.asarray(moved), params.numpy())
     assert not DEVICE.newton_step(curvature, params, square)[2].valid
 
 

@@ -78,7 +78,7 @@ def test_the_scalars_of_a_damped_step(size, seed, damping):
     gram = HostGram(lower(J.T @ J), J.T @ r)
     moved, loss, scalars = algebra.damped_step(gram, Damping(damping, D), tf.constant(params), square)
     step = np.linalg.solve(J.T @ J + damping * np.diag(D), -J.T @ r)
-    np.testing.assert_allclose(moved.numpy(), params + step, rtol=1e-9, atol=1e-9)
+    np.testing.assert_allclose(np.asarray(moved), params + step, rtol=1e-9, atol=1e-9)
     assert loss == pytest.approx(np.sum((params + step) ** 2), rel=1e-9, abs=1e-12)
     assert scalars.valid
     # By the definition, not by the shorter formula of the code: cost(0) - cost(step) of the linear model.
@@ -98,7 +98,7 @@ def test_newton_steps_of_indefinite_matrices(size, seed):
     curvature = algebra.matrix(tf.constant(A), tf.constant(g))
     moved, loss, scalars = algebra.newton_step(curvature, tf.constant(params), square)
     step = np.linalg.solve(A, -g)
-    np.testing.assert_allclose(moved.numpy(), params + step, rtol=1e-11, atol=1e-11)
+    np.testing.assert_allclose(np.asarray(moved), params + step, rtol=1e-11, atol=1e-11)
     assert loss == pytest.approx(np.sum((params + step) ** 2), rel=1e-11)
     expected = -(g @ step) - 0.5 * (step @ A @ step)
     assert scalars.predicted_reduction == pytest.approx(expected, rel=1e-9, abs=1e-11)
@@ -151,7 +151,7 @@ def test_damping_makes_a_singular_matrix_regular():
     gram = HostGram(np.zeros((3, 3), order="F"), np.ones(3))
     moved, _, scalars = algebra.damped_step(gram, Damping(0.5, np.ones(3)), params, no_loss)
     assert scalars.valid
-    np.testing.assert_allclose(moved.numpy(), [-2.0, -2.0, -2.0], rtol=1e-15)
+    np.testing.assert_allclose(np.asarray(moved), [-2.0, -2.0, -2.0], rtol=1e-15)
 
 
 @pytest.mark.parametrize("form", ["gram", "dual", "qr"])

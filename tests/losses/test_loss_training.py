@@ -68,7 +68,7 @@ def trajectory(driver, params, state, first, last):
     for step in range(first, last):
         params, state, info = driver.advance(params, state, step, 1)
         assert info.accepted
-        path.append(params.numpy())
+        path.append(np.asarray(params))
     return np.array(path), state
 
 

@@ -42,7 +42,8 @@ def test_filled_up_rows_do_not_count(made, rows):
 
 @pytest.mark.parametrize("batch", ["full", 100, "growing"])
 def test_the_first_step_finds_everything_compiled(batch):
-    overrides = ["dataset.points=3000", "model.hidden=[3]", f"training={{batch_size: {batch}, max_steps: 9}}"]
+    training = f"training={{batch_size: {batch}, max_steps: 9}}"
+    overrides = ["dataset.points=3000", "model={name: mlp, hidden: [3], activation: gelu}", training]
     experiment = build(load_config("sinc", overrides).config)
     driver, params, kernels = (
         make_driver(experiment, schedule_of(experiment)),

@@ -79,6 +79,12 @@ def _whole_move(params: Tensor, step: Tensor, gradient: Tensor, length: Tensor) 
     return _packed(params, length * step, predicted, zero, zero)
 
 
+@compiled
+def _added(params: Tensor, start: Tensor, columns: Tensor) -> Tensor:
+    places = start + tf.range(tf.size(columns))
+    return tf.tensor_scatter_nd_add(params, places[:, None], tf.reshape(columns, [-1]))
+
+
 def _packed(
     params: Tensor, step: Tensor, predicted: Tensor, damping: Tensor, scaled: Tensor
 ) -> tuple[Tensor, Tensor]:
@@ -153,6 +159,14 @@ class DeviceAlgebra:
     def maximum(self, one: Tensor, other: Tensor) -> Tensor:
         """[n]."""
         return tf.maximum(one, other)
+
+    def added(self, params: Tensor, start: int, columns: Sequence[Tensor]) -> Tensor:
+        """One compiled call."""
+        return _added(params, tf.constant(start), tf.stack(columns, axis=1))
+
+    def joined(self, parts: Sequence[Tensor]) -> Tensor:
+        """A copy."""
+        return tf.concat(parts, axis=0)
 
     def largest(self, vector: Tensor) -> float:
         """The maximum norm."""

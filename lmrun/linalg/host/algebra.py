@@ -12,7 +12,6 @@ from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
-import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmrun.linalg.algebra import (
@@ -107,6 +106,16 @@ class HostAlgebra:
         """[n]."""
         return np.maximum(one, other)
 
+    def added(self, params: Any, start: int, columns: Sequence[Array]) -> Array:
+        """A copy."""
+        moved, more = np.array(params), np.stack(columns, axis=1).ravel()
+        moved[start : start + len(more)] += more
+        return moved
+
+    def joined(self, parts: Sequence[Any]) -> Array:
+        """A copy."""
+        return np.concatenate([np.asarray(part) for part in parts])
+
     def largest(self, vector: Array) -> float:
         """The maximum norm."""
         return float(np.max(np.abs(vector)))
@@ -133,7 +142,7 @@ class HostAlgebra:
             if drift is not None:
                 predicted += _drifting(curvature, value, weighted, (rate, drift))
             if bend is not None:
-                turn = system.turn(self.adopt(bend(tf.convert_to_tensor(step))))
+                turn = system.turn(self.adopt(bend(step)))
                 if turn is not None and 2 * rate * np.linalg.norm(turn) <= MOST_BENT * np.linalg.norm(step):
                     step = step + 0.5 * rate * turn
             if rate != 1:
@@ -174,5 +183,5 @@ def _moved(
     if not math.isfinite(size):
         return params, math.nan, INVALID
     predicted, damping, scaled = known
-    moved = tf.convert_to_tensor(before + step)
+    moved = before + step
     return moved, float(loss(moved)), StepScalars(True, predicted, size, params_norm, damping, scaled)
