@@ -24,6 +24,11 @@ from lmrun.models.network import Network
 
 Tensor = Any
 Kernel = Callable[..., Any]
+
+THREAD_WORK = 2**27
+"""Multiplications of J^T J that are worth a thread."""
+LEAST_ROWS = 64
+"""Fewer are not worth a thread, however many parameters there are."""
 ZERO = tf.UnconnectedGradients.ZERO
 
 
@@ -38,12 +43,12 @@ class Kernels:
         compiles: Whether a first call of a shape waits for the compiler.
         hold: Puts a split where batches are drawn from it.
         draw: Draws a chunk from that.
-        fewest_rows: See `batch.chunk_rows`.
+        most_rows_alone: Rows that are worth a thread, however few the parameters.
         multiple: See `batch.chunk_rows`.
     """
 
     compiles = True
-    fewest_rows = FEWEST_ROWS
+    most_rows_alone = FEWEST_ROWS
     multiple = 1
     hold: Callable[[Split, str], Rows] = staticmethod(make_rows)
     draw: Draw = staticmethod(draw_on_device)
@@ -52,6 +57,8 @@ class Kernels:
         self.network = network
         self.graph = Graph(network)
         self.loss = loss
+        work = max(THREAD_WORK // network.size**2, LEAST_ROWS)
+        self.fewest_rows = min(work, self.most_rows_alone)
         self.value: Kernel = Compiled(self.plain_value)
         self.value_and_gradient: Kernel = Compiled(self.plain_value_and_gradient)
         self.jacobian_and_residual: Kernel = Compiled(self.plain_jacobian_and_residual)

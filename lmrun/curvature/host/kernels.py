@@ -35,12 +35,6 @@ PIECE_BYTES = 2**20
 """Of a piece of the Jacobian: half of a core's own cache (docs/benchmarks.md)."""
 
 
-THREAD_WORK = 2**27
-"""Multiplications of J^T J that are worth a thread. Threads of NumPy wait for each other between operations:
-two of them take 2.3 ms for 2,048 rows of 61 parameters and 4.3 for 8,192, one 1.4 and 4.8; of 311 parameters
-2,488 rows take 8.1 ms either way."""
-
-
 class Pulled(NamedTuple):
     """A forward pass and its backward passes.
 
@@ -69,6 +63,9 @@ class HostKernels(Kernels):
     """
 
     compiles = False
+    most_rows_alone = 4096
+    """Threads of NumPy wait for each other between operations: two of them take 2.3 ms for 2,048 rows of 61
+    parameters and 4.3 for 8,192, one 1.4 and 4.8; of 311 parameters 2,488 rows take 8.1 ms either way."""
     multiple = 16
     """Numbers of float32 in a line of the cache: features that begin with one take half of the time."""
     hold = staticmethod(host_rows)
@@ -77,7 +74,6 @@ class HostKernels(Kernels):
     def __init__(self, network: Network, loss: Loss, chain: Chain) -> None:
         super().__init__(network, loss)
         self.chain = chain
-        self.fewest_rows = min(max(THREAD_WORK // network.size**2, 256), 4096)
         self.value = self.host_value
         self.value_and_gradient = self.host_value_and_gradient
         self.jacobian_and_residual = self.host_jacobian_and_residual
