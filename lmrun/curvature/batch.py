@@ -227,6 +227,7 @@ def draw_on_host(
     rows: Rows, places: NDArray[np.integer], factors: NDArray[np.floating]
 ) -> tuple[Rows, float]:
     """See `Draw`; the rows are arrays."""
-    weights = factors.astype(rows.weights.dtype) * rows.weights[places]
-    inputs = np.ascontiguousarray(np.swapaxes(rows.inputs[places], 0, -1))
-    return Rows(inputs, rows.targets[places], weights), float(np.sum(weights, dtype=np.float64))
+    weights = factors.astype(rows.weights.dtype) * rows.weights.take(places)
+    drawn = np.swapaxes(rows.inputs.take(places, axis=0), 0, -1)
+    weight = float(np.sum(weights, dtype=np.float64))
+    return Rows(np.ascontiguousarray(drawn), rows.targets.take(places, axis=0), weights), weight

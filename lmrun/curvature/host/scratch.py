@@ -23,20 +23,27 @@ class Scratch(threading.local):
     def __init__(self) -> None:
         self._memory = np.empty(0, np.uint8)
         self._used = 0
+        self._views: dict[tuple[Any, ...], Array] = {}
 
     def clear(self) -> None:
         """Begin anew: what was taken before is overwritten from now on."""
         if self._used > len(self._memory):
             memory = np.empty(self._used + LINE, np.uint8)
             self._memory = memory[-memory.ctypes.data % LINE :]
+            self._views.clear()
         self._used = 0
 
     def take(self, height: int, width: int, dtype: np.dtype[Any]) -> Array:
         """Return an array [height, width] of any content, in C order."""
-        size = height * width * dtype.itemsize
-        start = self._used
+        start, size = self._used, height * width * dtype.itemsize
         self._used += -(-size // LINE) * LINE
         if self._used > len(self._memory):
             # The first call of this size; the next one finds enough.
             return np.empty((height, width), dtype)
-        return self._memory[start : start + size].view(dtype).reshape(height, width)
+        # To make a view takes longer than to multiply a row.
+        key = (start, height, width, dtype)
+        view = self._views.get(key)
+        if view is None:
+            view = self._memory[start : start + size].view(dtype).reshape(height, width)
+            self._views[key] = view
+        return view
