@@ -17,7 +17,13 @@ from lmrun.errors import LmrunError
 
 COMMANDS: dict[str, str] = {
     "train": "lmrun.cli.train",
+    "compare": "lmrun.cli.compare",
     "plot": "lmrun.cli.plot",
+    "ls": "lmrun.cli.ls",
+    "show": "lmrun.cli.show",
+    "rm": "lmrun.cli.rm",
+    "tag": "lmrun.cli.tag",
+    "note": "lmrun.cli.tag",
     "check": "lmrun.cli.check",
     "init": "lmrun.cli.init",
     "schema": "lmrun.cli.schema",

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
+from lmrun.cli.choosing import Runs, RunsDir
 from lmrun.config.suggest import did_you_mean
 from lmrun.errors import UsageError
 
@@ -27,12 +28,7 @@ KINDS: dict[str, Callable[[Sequence[RunDirectory], Path | None], Path]] = {"loss
 
 
 def plot(
-    runs: Annotated[
-        list[str],
-        typer.Argument(
-            metavar="RUN...", help="Runs: a path, a unique prefix of a name, or latest.", show_default=False
-        ),
-    ],
+    runs: Runs,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -43,7 +39,7 @@ def plot(
             show_default=False,
         ),
     ] = None,
-    runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     kind: Annotated[str, typer.Option(help=f"What to draw: {', '.join(KINDS)}.")] = "loss",
 ) -> None:
     """Draw runs, several in one figure, and print the path of the figure."""

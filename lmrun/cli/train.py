@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
+from lmrun.cli.choosing import AsJson, RunsDir, complete_runs
 from lmrun.errors import UsageError
 
 if TYPE_CHECKING:
@@ -27,17 +28,18 @@ def train(
     ] = None,
     seeds: Annotated[int, typer.Option(min=1, help="Train N runs with the seeds seed ... seed+N-1.")] = 1,
     name: Annotated[str | None, typer.Option(help="Name of the run directory.", show_default=False)] = None,
-    runs_dir: Annotated[Path, typer.Option(help="Folder of all runs.")] = Path("runs"),
+    runs_dir: RunsDir = Path("runs"),
     resume: Annotated[
         str | None,
         typer.Option(
             metavar="RUN",
             help="Continue a stopped run: a path, a prefix of its name, or latest.",
             show_default=False,
+            autocompletion=complete_runs,
         ),
     ] = None,
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON document on stdout.")] = False,
+    as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary; errors only.")] = False,
 ) -> None:
     """Train from a YAML file and leave a complete run directory."""

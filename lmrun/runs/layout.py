@@ -54,6 +54,11 @@ class RunDirectory:
         return self.path / "summary.json"
 
     @property
+    def labels(self) -> Path:
+        """Tags and a note."""
+        return self.path / "labels.json"
+
+    @property
     def lock(self) -> Path:
         """Held by the process that trains the run."""
         return self.path / ".lock"
@@ -106,6 +111,11 @@ class RunDirectory:
     def folders(self) -> tuple[Path, ...]:
         """The folders that every run has."""
         return (self.weights, self.checkpoints, self.plots)
+
+    @property
+    def begun(self) -> bool:
+        """Whether this was meant to be a run's directory: some file of a run is there."""
+        return any(path.exists() for path in (self.manifest, self.config, self.metrics, self.checkpoints))
 
     @property
     def exists(self) -> bool:

@@ -10,6 +10,23 @@ from filelock import FileLock, Timeout
 from lmrun.errors import RunDirectoryError
 from lmrun.runs.layout import RunDirectory
 
+_PATIENCE = 0.3
+"""Seconds: a look at the lock (`is_held`) takes it for a moment."""
+
+
+def is_held(run: RunDirectory) -> bool:
+    """Whether a process is training the run."""
+    if not run.lock.exists():
+        return False
+    try:
+        with FileLock(run.lock, timeout=0):
+            return False
+    except Timeout:
+        return True
+    except OSError:
+        # A folder that nobody may write to is trained in by nobody.
+        return False
+
 
 @contextmanager
 def alone(run: RunDirectory) -> Iterator[None]:
@@ -20,7 +37,7 @@ def alone(run: RunDirectory) -> Iterator[None]:
     """
     lock = FileLock(run.lock)
     try:
-        lock.acquire(timeout=0)
+        lock.acquire(timeout=_PATIENCE)
     except Timeout as error:
         raise RunDirectoryError(
             f"The run {run.name} is being trained by another process; wait for it to end, or stop it first."

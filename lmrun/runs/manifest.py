@@ -20,12 +20,21 @@ _GIT_SECONDS = 5.0
 
 
 def build_manifest(
-    *, command: Sequence[str], device: str, data_checksum: str, seed: int, precision: str
+    *,
+    command: Sequence[str],
+    dataset: str,
+    optimizer: str,
+    device: str,
+    data_checksum: str,
+    seed: int,
+    precision: str,
 ) -> dict[str, Any]:
     """Describe a run that starts now; TensorFlow is not imported for its version.
 
     Args:
         command: The command line as typed, one word per item.
+        dataset: Its name: `lmrun ls` reads this file alone.
+        optimizer: Its name.
         device: The device that computes.
         data_checksum: SHA-256 of the data.
         seed: The effective seed.
@@ -35,6 +44,8 @@ def build_manifest(
         "schema_version": SCHEMA_VERSION,
         "command": list(command),
         "working_directory": os.getcwd(),
+        "dataset": dataset,
+        "optimizer": optimizer,
         "seed": seed,
         "precision": precision,
         "device": device,

@@ -160,6 +160,40 @@ def read_metrics(run: RunDirectory) -> pandas.DataFrame:
     return pandas.DataFrame(table)
 
 
+_TAIL = 4096
+"""Bytes at the end of the file that hold a whole row."""
+
+
+def last_row(run: RunDirectory) -> dict[str, float]:
+    """Return the numbers of the last complete row by column; empty where there is none.
+
+    Raises:
+        RunDirectoryError: The file cannot be read, has other columns or is damaged.
+    """
+    try:
+        with run.metrics.open("rb") as file:
+            _check_header(run.metrics, file.readline())
+            start = file.tell()
+            end = file.seek(0, io.SEEK_END)
+            file.seek(max(start, end - _TAIL))
+            lines = file.read().decode().split("\n")[:-1]
+    except FileNotFoundError:
+        return {}
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunDirectoryError(f"Cannot read {run.metrics}: {error}. Restore it, or train again.") from error
+    if not lines:
+        return {}
+    (cells,) = _split(run.metrics, lines[-1:])
+    try:
+        return {
+            name: float(text)
+            for name, text in zip(COLUMNS, cells, strict=True)
+            if text and _FORMATS[name] is not _flag
+        }
+    except ValueError as error:
+        raise RunDirectoryError(f"{run.metrics} is damaged: {error}. Restore it, or train again.") from error
+
+
 def _split(path: Path, lines: list[str]) -> list[list[str]]:
     cells = [line.split(",") for line in lines]
     for number, found in enumerate(cells, start=2):

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import sys
 from dataclasses import dataclass
 from itertools import pairwise
+from pathlib import Path
 
 import numpy as np
 import psutil
@@ -150,6 +152,21 @@ def _least_held(config: Config, sizes: Sizes) -> int:
         return 0
     newton = config.optimizer.name == "newton"
     return held_bytes("gram" if newton else SOLVERS[solver_of(config)](sizes), sizes)
+
+
+def peak_memory_bytes() -> int | None:
+    """Return the most memory that this process has held, imports included; None where nothing tells."""
+    status = Path("/proc/self/status")
+    if status.is_file():
+        line = next((line for line in status.read_text().splitlines() if line.startswith("VmHWM:")), None)
+        return None if line is None else int(line.split()[1]) * 1024
+    if sys.platform == "win32":
+        return int(psutil.Process().memory_info().peak_wset)
+    import resource
+
+    # macOS counts bytes, other systems kilobytes.
+    unit = 1 if sys.platform == "darwin" else 1024
+    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
 
 
 def human(size: float) -> str:

@@ -24,7 +24,7 @@ from lmrun.runs.summary import read_summary, write_summary
 from lmrun.status import Status
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.loop import Outcome, schedule_of, train
-from lmrun.training.memory import plan, refuse_if_too_large, refuse_impossible
+from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import Limits, Progress
 
 
@@ -51,6 +51,8 @@ def prepare(
         overrides=loaded.overrides,
         manifest=build_manifest(
             command=command,
+            dataset=config.dataset.name,
+            optimizer=config.optimizer.name,
             device=experiment.device,
             data_checksum=experiment.dataset.checksum,
             seed=config.seed,
@@ -151,6 +153,7 @@ def summarize(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> di
         "accuracy": accuracy,
         "test": test,
         "parameters": experiment.network.size,
+        "peak_memory_bytes": peak_memory_bytes(),
         "params": experiment.network.named_params(),
     }
 

@@ -18,7 +18,13 @@ from lmrun.runs.manifest import build_manifest, finish_manifest
 
 def build() -> dict[str, Any]:
     return build_manifest(
-        command=["lmrun", "train", "sinc"], device="cpu", data_checksum="ab", seed=11, precision="float64"
+        command=["lmrun", "train", "sinc"],
+        dataset="sinc",
+        optimizer="lm",
+        device="cpu",
+        data_checksum="ab",
+        seed=11,
+        precision="float64",
     )
 
 
@@ -38,6 +44,7 @@ def test_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert manifest["schema_version"] == 1
     assert manifest["command"] == ["lmrun", "train", "sinc"]
     assert (manifest["device"], manifest["data_checksum"]) == ("cpu", "ab")
+    assert (manifest["dataset"], manifest["optimizer"]) == ("sinc", "lm")
     assert (manifest["seed"], manifest["precision"]) == (11, "float64")
     assert list(manifest["versions"]) == ["lmrun", "python", "tensorflow", "keras", "numpy", "scipy"]
     assert manifest["versions"]["lmrun"] == lmrun.__version__

@@ -1,0 +1,111 @@
+"""`lmrun compare`: train what is missing, and say which is better."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from lmrun.cli.choosing import AsJson, RunsDir, complete_runs
+from lmrun.errors import UsageError
+
+if TYPE_CHECKING:
+    from lmrun.compare.groups import Group
+
+
+def compare(
+    items: Annotated[
+        list[str],
+        typer.Argument(
+            metavar="ITEM...",
+            help="Optimizers, trained on the config; or runs; or one stored comparison, to show it again.",
+            show_default=False,
+            autocompletion=complete_runs,
+        ),
+    ],
+    config: Annotated[
+        str, typer.Option("--config", "-c", help="A YAML file, or the name of a shipped config.")
+    ] = "sinc",
+    override: Annotated[
+        list[str] | None,
+        typer.Option(
+            "--set", metavar="KEY=VALUE", help="A change of the config; may be repeated.", show_default=False
+        ),
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=1, help="Train each optimizer from so many seeds.")] = 3,
+    max_seconds: Annotated[
+        float | None, typer.Option(min=0.0, help="Train no run for longer.", show_default=False)
+    ] = None,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Train again what has been trained before.")] = False,
+    runs_dir: RunsDir = Path("runs"),
+    as_json: AsJson = False,
+    as_csv: Annotated[bool, typer.Option("--csv", help="Print the table as CSV on stdout.")] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print the table as Markdown on stdout.")
+    ] = False,
+) -> None:
+    """Compare optimizers or runs: statistics over seeds, time to targets, a verdict."""
+    if as_json + as_csv + as_markdown > 1:
+        raise UsageError("--json, --csv and --markdown exclude each other.")
+    from lmrun.compare.document import find_comparison, read_comparison
+
+    stored = find_comparison(items[0], runs_dir) if len(items) == 1 else None
+    if stored is not None:
+        document = read_comparison(stored)
+        table_csv = stored.csv.read_text(encoding="utf-8")
+        table_markdown = stored.markdown.read_text(encoding="utf-8")
+    else:
+        from lmrun.cli.comparing import gather
+        from lmrun.compare.document import compare as compare_groups
+        from lmrun.compare.document import store
+        from lmrun.plotting.groups import plot_groups
+
+        overrides = [*(override or ())]
+        if max_seconds is not None:
+            overrides.append(f"training.max_seconds={max_seconds:g}")
+        groups = gather(items, config, overrides, seeds, fresh=fresh, runs_dir=runs_dir)
+        document, table_csv, table_markdown = compare_groups(groups, items)
+        stored = store(runs_dir, document, table_csv, table_markdown)
+        plot_groups(groups, stored.figure, _title(groups))
+    if as_json:
+        from lmrun.runs.files import to_json
+
+        typer.echo(to_json({**document, "comparison": str(stored.path)}), nl=False)
+    elif as_csv or as_markdown:
+        typer.echo(table_csv if as_csv else table_markdown, nl=False)
+    else:
+        _show(document, stored.path, stored.figure)
+
+
+def _title(groups: list[Group]) -> str:
+    names = {str(result.config["dataset"]["name"]) for member in groups for result in member.results}
+    return " and ".join(sorted(names)) + ": " + " against ".join(member.label for member in groups)
+
+
+def _show(document: dict[str, Any], path: Path, figure: Path) -> None:
+    from rich.console import Console
+    from rich.table import Table
+    from rich.text import Text
+
+    table = Table(box=None, pad_edge=False, header_style="bold")
+    table.add_column("")
+    for group in document["groups"]:
+        table.add_column(group["label"], justify="right")
+    for row in document["table"]:
+        cells = [
+            Text(text, style="bold green" if place == row["best"] else "")
+            for place, text in enumerate(row["texts"])
+        ]
+        table.add_row(Text(row["name"], style="dim"), *cells)
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console = Console(highlight=False, width=200)
+    console.print(table)
+    console.print()
+    console.print(Text(document["verdict"]["text"], style="bold"))
+    for sentence in document["warnings"]:
+        console.print(Text(f"Careful: {sentence}", style="yellow"))
+    console.print()
+    for label, value in (("figure", figure), ("stored", path), ("again", f"lmrun compare {path}")):
+        console.print(Text.assemble((f"{label:<8}", "dim"), str(value)), soft_wrap=True)

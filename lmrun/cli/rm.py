@@ -1,0 +1,39 @@
+"""`lmrun rm`: remove runs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lmrun.cli.choosing import Runs, RunsDir
+from lmrun.errors import UsageError
+
+
+def rm(
+    runs: Runs,
+    runs_dir: RunsDir = Path("runs"),
+    yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
+) -> None:
+    """Remove runs with everything in them, after a question."""
+    from lmrun.runs.remove import find_any, refuse_running, remove_run, size_of
+
+    found = list(dict.fromkeys(find_any(name, runs_dir) for name in runs))
+    for run in found:
+        refuse_running(run)
+    for run in found:
+        typer.echo(f"{run.path}  {size_of(run) / 1e6:.1f} MB", err=True)
+    if not yes:
+        number = "this run" if len(found) == 1 else f"these {len(found)} runs"
+        try:
+            sure = typer.confirm(f"Remove {number} for good?", err=True)
+        except typer.Abort:
+            raise UsageError(
+                "Nothing is removed: there was no answer. --yes removes without asking."
+            ) from None
+        if not sure:
+            typer.echo("Nothing is removed.", err=True)
+            return
+    for run in found:
+        remove_run(run)

@@ -1,0 +1,1 @@
+"""Groups of runs against each other: statistics over seeds, time to targets, a verdict."""

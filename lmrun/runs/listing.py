@@ -1,0 +1,192 @@
+"""All runs of a folder at a glance; a damaged one is an entry that says so."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from lmrun.errors import RunDirectoryError
+from lmrun.runs.files import read_json
+from lmrun.runs.labels import Labels, read_labels
+from lmrun.runs.layout import RunDirectory
+from lmrun.runs.lock import is_held
+from lmrun.runs.metrics import last_row
+from lmrun.runs.summary import read_summary
+from lmrun.status import Status
+
+RUNNING = "running"
+STOPPED = "stopped"
+"""Neither ended nor running: killed, and to be resumed."""
+DAMAGED = "damaged"
+STATES: tuple[str, ...] = (*(str(status) for status in Status), RUNNING, STOPPED, DAMAGED)
+
+
+@dataclass(frozen=True)
+class Entry:
+    """What is known of one run without its rows.
+
+    Attributes:
+        run: Where it lies.
+        state: One of STATES.
+        started: ISO 8601 in UTC; empty where nobody knows.
+        dataset: Its name.
+        optimizer: Its name.
+        seed: The effective seed.
+        steps: Made so far.
+        seconds: Of training so far.
+        loss: The last one.
+        best_loss: Of the best parameters; of the last row while the run lasts.
+        test: The test metrics by name.
+        labels: Tags and note.
+        problem: What is damaged, as a sentence.
+    """
+
+    run: RunDirectory
+    state: str
+    started: str = ""
+    dataset: str | None = None
+    optimizer: str | None = None
+    seed: int | None = None
+    steps: int | None = None
+    seconds: float | None = None
+    loss: float | None = None
+    best_loss: float | None = None
+    test: Mapping[str, float] = field(default_factory=dict)
+    labels: Labels = field(default_factory=Labels)
+    problem: str = ""
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """The entry as JSON has it."""
+        names = ("started", "dataset", "optimizer", "seed", "steps", "seconds", "loss", "best_loss", "test")
+        return {
+            "run": str(self.run.path),
+            "name": self.run.name,
+            "status": self.state,
+            **{name: getattr(self, name) for name in names},
+            "tags": list(self.labels.tags),
+            "note": self.labels.note,
+            "problem": self.problem or None,
+        }
+
+
+def list_entries(runs_dir: Path) -> list[Entry]:
+    """Return an entry for every run of a folder, the newest first; half-written and damaged ones included."""
+    if not runs_dir.is_dir():
+        return []
+    paths = (path for path in runs_dir.iterdir() if not path.name.startswith("."))
+    entries = [read_entry(run) for run in map(RunDirectory, paths) if run.begun]
+    return sorted(entries, key=lambda entry: (entry.started, entry.run.name), reverse=True)
+
+
+def read_entry(run: RunDirectory) -> Entry:
+    """Read what is known of a run; what cannot be read makes it a damaged one."""
+    try:
+        return _read(run)
+    except RunDirectoryError as error:
+        return Entry(run, DAMAGED, problem=str(error))
+
+
+def _read(run: RunDirectory) -> Entry:
+    if not run.exists:
+        missing = [path.name for path in (run.config, run.manifest) if not path.is_file()]
+        raise RunDirectoryError(f"Missing: {' and '.join(missing)}. Remove it: lmrun rm {run.path}")
+    manifest, labels, summary = read_json(run.manifest), read_labels(run), read_summary(run)
+    names = {key: manifest.get(key) for key in ("dataset", "optimizer")}
+    if None in names.values():
+        names = _names(run)
+    common = Entry(
+        run,
+        STOPPED,
+        started=str(manifest.get("started") or ""),
+        dataset=names["dataset"],
+        optimizer=names["optimizer"],
+        seed=_whole(manifest.get("seed")),
+        labels=labels,
+    )
+    # A run that was stopped and resumed has the summary of its first end.
+    held = is_held(run)
+    if summary is not None and (summary.get("status") != Status.INTERRUPTED or not held):
+        return _ended(common, summary)
+    row = last_row(run)
+    return replace(
+        common,
+        state=RUNNING if held else STOPPED,
+        steps=_whole(row.get("step")),
+        seconds=_number(row.get("seconds")),
+        loss=_number(row.get("loss")),
+        best_loss=_number(row.get("loss")),
+    )
+
+
+def _ended(common: Entry, summary: Mapping[str, Any]) -> Entry:
+    state, test = str(summary.get("status")), summary.get("test")
+    if state not in STATES:
+        raise RunDirectoryError(
+            f"{common.run.summary} is damaged: '{state}' is no status. Restore it, or train again."
+        )
+    return replace(
+        common,
+        state=state,
+        steps=_whole(summary.get("steps")),
+        seconds=_number(summary.get("seconds")),
+        loss=_number(summary.get("loss")),
+        best_loss=_number(summary.get("best_loss")),
+        test=test if isinstance(test, dict) else {},
+    )
+
+
+def _names(run: RunDirectory) -> dict[str, Any]:
+    """Dataset and optimizer by the config, for a manifest that does not name them."""
+    try:
+        config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+    except (OSError, ValueError, yaml.YAMLError) as error:
+        raise RunDirectoryError(f"{run.config} is damaged: {error}. Restore the file.") from error
+    parts = {key: config.get(key) if isinstance(config, dict) else None for key in ("dataset", "optimizer")}
+    return {key: part.get("name") if isinstance(part, dict) else None for key, part in parts.items()}
+
+
+def _number(value: Any) -> float | None:
+    return float(value) if isinstance(value, int | float) else None
+
+
+def _whole(value: Any) -> int | None:
+    return int(value) if isinstance(value, int | float) else None
+
+
+def _lowest(value: float | None) -> float:
+    return float("inf") if value is None or math.isnan(value) else value
+
+
+SORTS: dict[str, Callable[[Entry], Any]] = {
+    "loss": lambda entry: _lowest(entry.best_loss),
+    "seconds": lambda entry: _lowest(entry.seconds),
+    "steps": lambda entry: _lowest(entry.steps),
+    "name": lambda entry: entry.run.name,
+    "dataset": lambda entry: (entry.dataset or "", entry.optimizer or "", _lowest(entry.best_loss)),
+}
+"""By what entries can be ordered, besides their age; the lowest first."""
+
+
+def select(
+    entries: Sequence[Entry],
+    *,
+    dataset: str | None = None,
+    optimizer: str | None = None,
+    state: str | None = None,
+    tags: Sequence[str] = (),
+) -> list[Entry]:
+    """Return the entries that have everything that is asked for."""
+    return [
+        entry
+        for entry in entries
+        if dataset in {None, entry.dataset}
+        and optimizer in {None, entry.optimizer}
+        and state in {None, entry.state}
+        and set(tags) <= set(entry.labels.tags)
+    ]

@@ -1,0 +1,261 @@
+"""Groups, statistics, targets, tables and verdicts of runs that are known to the last digit."""
+
+import json
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from lmrun.compare.document import compare, find_comparison, read_comparison, store
+from lmrun.compare.groups import flattened, group, labels, warnings
+from lmrun.compare.results import read_result
+from lmrun.compare.statistics import ratio_interval, spread
+from lmrun.compare.table import as_csv, as_markdown, measures, paired, speed_ups
+from lmrun.compare.targets import targets
+from lmrun.compare.verdict import verdict
+from lmrun.errors import RunDirectoryError
+
+INF = math.inf
+
+
+@pytest.fixture
+def groups(make_result):
+    """lm falls a decade per step, adam a third of one; three seeds, of which the third is slower."""
+    results = []
+    for seed, pace in ((10, 0.5), (11, 0.5), (12, 0.6)):
+        results.append(make_result("adam", seed, [10 ** (-step / 3) for step in range(10)], pace=pace))
+        results.append(make_result("lm", seed, [10.0**-step for step in range(9)], pace=pace))
+    return group(results)
+
+
+def test_seeds_make_a_group_and_settings_make_another(make_result):
+    results = [
+        make_result("lm", 10),
+        make_result("adam", 10),
+        make_result("lm", 11),
+        make_result("lm", 10, settings={"damping": {"update": "factor"}, "rate": 0.5}),
+    ]
+    found = group([*results, results[0]])
+    assert [(one.label, one.seeds) for one in found] == [
+        ("lm, damping.update nielsen, rate none", (10, 11)),
+        ("adam", (10,)),
+        ("lm, damping.update factor, rate 0.5", (10,)),
+    ]
+
+
+def test_labels_name_what_differs(make_result):
+    results = [make_result(training={"max_steps": steps, "target_loss": 1e-8}) for steps in (3, 4)]
+    assert labels(results) == ["lm, max_steps 3", "lm, max_steps 4"]
+    assert dict(flattened({"a": {"b": 1, "c": {}}, "d": None})) == {"a.b": 1, "d": None}
+
+
+@given(st.lists(st.floats(-1e6, 1e6), min_size=1, max_size=9))
+def test_quartiles_are_those_of_numpy(values):
+    expected = np.percentile(values, (50, 25, 75))
+    np.testing.assert_allclose(spread(values), expected, rtol=1e-12, atol=1e-9)
+
+
+def test_quartiles_with_runs_that_never_got_there():
+    assert spread([1.0, 2.0, INF]) == (2.0, 1.5, INF)
+    assert spread([1.0, INF]) == (INF, INF, INF)
+    assert spread([INF, INF]) == (INF, INF, INF)
+    assert spread([math.nan, 3.0]) == (3.0, 3.0, 3.0)
+    assert all(map(math.isnan, spread([math.nan])))
+
+
+def test_intervals():
+    center, low, high = ratio_interval([4.0, 6.0, 5.0], [1.0, 1.0, 1.0])
+    assert center == 5
+    assert (low, high) == (4, 6)
+    assert ratio_interval([2.0] * 5, [1.0] * 5) == (2, 2, 2)
+    assert ratio_interval([2.0], [1.0])[0] == 2
+    assert all(map(math.isnan, ratio_interval([2.0], [1.0])[1:]))
+    assert ratio_interval([INF, INF, INF], [1.0, 2.0, 3.0]) == (INF, INF, INF)
+    assert ratio_interval([1.0, 2.0, 3.0], [INF, INF, INF]) == (0, 0, 0)
+
+
+def test_the_interval_covers_as_often_as_it_says():
+    """The ratio of the medians of two lognormal samples, 15 seeds each."""
+    rng = np.random.default_rng(3)
+    inside = 0
+    for trial in range(200):
+        slow, fast = 3 * rng.lognormal(0, 0.2, 15), rng.lognormal(0, 0.2, 15)
+        _, low, high = ratio_interval(list(slow), list(fast), seed=trial)
+        inside += low <= 3 <= high
+    assert 180 <= inside <= 200
+
+
+def test_times_and_steps_to_a_target(make_result):
+    result = make_result(losses=[1.0, math.nan, 0.1, 0.5, 0.01], pace=0.25)
+    assert result.reached(0.1) == (0.5, 2)
+    assert result.reached(1.0) == (0, 0)
+    assert result.reached(1e-3) == (INF, INF)
+    assert result.step_seconds == 0.25
+    assert result.first_step_seconds == 0.25
+    assert math.isnan(make_result(losses=[1.0]).step_seconds)
+
+
+def test_targets(groups, make_result):
+    assert targets(groups) == [1e-3, 1e-6, 1e-8]
+    assert targets(groups[:1]) == [1e-3]
+    stuck = make_result("sgd", 10, [math.nan, math.nan])
+    assert targets(group([stuck])) == []
+    assert targets(group([stuck, make_result("lm")])) == [1e-2]
+    asked = [make_result("lm", 10, [1.0, 2e-8, 9e-9], training={"target_loss": 1.5e-8})]
+    assert targets(group(asked)) == [1.5e-8], "a power of ten as near as that says nothing more"
+    assert targets(group([make_result("lm", 10, [1.0, 1e-3])])) == [1e-3], "exactly a power of ten"
+
+
+GOLDEN = """\
+| | adam | lm |
+|---|---|---|
+| seeds | 3: 10–12 | 3: 10–12 |
+| loss, last | 1.0e-03 | **1.0e-08** |
+| loss, best | 1.0e-03 | **1.0e-08** |
+| s to 0.001 | 4.5 (4.5–4.95) | **1.5 (1.5–1.65)** |
+| steps to 0.001 | 9 | **3** |
+| s to 1e-06 | never | **3 (3–3.3)** |
+| steps to 1e-06 | never | **6** |
+| s to 1e-08 | never | **4 (4–4.4)** |
+| steps to 1e-08 | never | **8** |
+| ms per step | 500 (500–550) | 500 (500–550) |
+| first step, s | 0.5 (0.5–0.55) | 0.5 (0.5–0.55) |
+| peak memory, MB | 600 | 600 |
+| speed-up to 0.001 | 1 × | **3 × (3–3)** |
+"""
+
+
+def test_the_table(groups):
+    speed = speed_ups(groups)
+    assert as_markdown(groups, [*measures(groups), speed]) == GOLDEN
+    rows = as_csv(groups, measures(groups)).splitlines()
+    names, adam, lm = (row.split(",") for row in rows)
+    assert len(rows) == 3
+    values = dict(zip(names, lm, strict=True))
+    assert (lm[0], adam[0]) == ("lm", "adam")
+    assert (values["seconds_to_1e-08"], values["seconds_to_1e-08_high"]) == ("4", "4.4")
+    assert dict(zip(names, adam, strict=True))["seconds_to_1e-08"] == "inf"
+
+
+def test_some_seeds_reach_a_target(make_result):
+    results = [make_result("lm", seed, [1.0, loss]) for seed, loss in ((1, 0.01), (2, 0.01), (3, 0.5))]
+    rows = {row.name: row.texts for row in measures(group(results))}
+    assert rows["s to 0.01"] == ("0.5 (0.5–never), 2 of 3",)
+    assert rows["seeds"] == ("3: 1–3",)
+
+
+def test_columns_only_where_something_is_known(make_result):
+    plain = {row.key for row in measures(group([make_result(memory=None)]))}
+    assert "peak_memory_megabytes" not in plain
+    tested = measures(group([make_result(test={"accuracy": 0.5, "loss": 0.1}), make_result("adam")]))
+    texts = {row.key: row.texts for row in tested}
+    assert texts["test_accuracy"] == ("50.00%", "")
+    assert next(row for row in tested if row.key == "test_accuracy").best is None
+
+
+def test_pairs_are_runs_of_the_same_seed(make_result):
+    one, other = group(
+        [make_result("lm", seed) for seed in (1, 2)] + [make_result("adam", seed) for seed in (3, 2)]
+    )
+    assert paired(one, other, lambda result: result.seed) == ([2], [2])
+    apart = group([make_result("sgd", 7), make_result("newton", 8)])
+    assert paired(*apart, lambda result: result.seed) == ([7], [8])
+
+
+def test_the_verdict_of_a_clear_case(groups):
+    judged = verdict(groups, speed_ups(groups))
+    assert judged.winner == "lm"
+    assert judged.supported
+    assert judged.text == (
+        "lm is better: it ends 100,000 times lower than adam (1.0e-08 instead of 1.0e-03), and reaches 0.001 "
+        "3 times sooner. All 3 seeds agree."
+    )
+
+
+def test_a_verdict_needs_seeds_that_agree(make_result):
+    def judge(*losses):
+        results = [
+            make_result(name, seed, [1.0, loss])
+            for seed, pair in enumerate(losses)
+            for name, loss in zip(("lm", "adam"), pair, strict=True)
+        ]
+        found = group(results)
+        return verdict(found, speed_ups(found))
+
+    one = judge((0.01, 0.1))
+    assert (one.winner, one.supported) == ("lm", False)
+    assert one.text.endswith("That is one seed, which may be luck: --seeds 5 would tell.")
+    assert judge((0.01, 0.1), (0.01, 0.1)).text.endswith("may still be luck: --seeds 5 would tell.")
+    split = judge((0.01, 0.1), (0.2, 0.1), (0.01, 0.1))
+    assert not split.supported
+    assert split.text.endswith("Only 2 of 3 seeds agree: the seeds do not settle it.")
+    alike = judge((0.01, 0.0101))
+    assert (alike.winner, alike.supported) == (None, False)
+    assert "end at the same loss" in alike.text
+
+
+def test_verdicts_without_numbers(make_result):
+    found = group([make_result("sgd", 10, [math.nan]), make_result("lm", 10, [1.0, 0.1])])
+    assert "sgd at no finite loss" in verdict(found, None).text
+    assert verdict(found[:1], None).winner is None
+    lost = group([make_result(name, 10, [math.nan]) for name in ("sgd", "adam")])
+    assert verdict(lost, None).text.startswith("No group has a finite loss")
+    exact = group([make_result("lm", 10, [1.0, 0.0]), make_result("adam", 10, [1.0, 0.1])])
+    assert "a loss of zero" in verdict(exact, speed_ups(exact)).text
+
+
+def test_classes_are_judged_by_their_accuracy(make_result):
+    found = group(
+        [
+            make_result("lm", 10, [1.0, 0.1], test={"accuracy": 0.98}),
+            make_result("adam", 10, [1.0, 0.01], test={"accuracy": 0.97}),
+        ]
+    )
+    judged = verdict(found, speed_ups(found))
+    assert judged.winner == "lm"
+    assert "its test accuracy is 98.00%, that of adam 97.00%" in judged.text
+
+
+def test_unfair_comparisons_are_warned_of(make_result):
+    assert warnings(group([make_result("lm"), make_result("adam")])) == []
+    cases = [
+        ({"dataset": {"name": "sinc", "points": 5}}, "the data (dataset)"),
+        ({"precision": "float32"}, "the precision"),
+        ({"checksum": "other"}, "their checksums differ"),
+        ({"seed": 11}, "different seeds"),
+    ]
+    for change, text in cases:
+        found = warnings(group([make_result("lm"), make_result("adam", **change)]))
+        assert len(found) == 1, change
+        assert text in found[0]
+
+
+def test_comparisons_are_kept_and_found(groups, tmp_path):
+    document, table_csv, table_markdown = compare(groups, ["adam", "lm"])
+    folder = store(tmp_path / "runs", document, table_csv, table_markdown)
+    assert folder.path.name.startswith("compare-")
+    assert "-adam-lm-" in folder.path.name
+    assert find_comparison(str(folder.path), tmp_path) == folder
+    assert find_comparison(folder.path.name, tmp_path / "runs") == folder
+    assert find_comparison("adam", tmp_path) is None
+    again = read_comparison(folder)
+    assert again == json.loads(json.dumps(document))
+    assert [one["runs"] for one in again["groups"]] == [
+        [str(result.run.path) for result in member.results] for member in groups
+    ]
+    folder.document.write_text("{}")
+    with pytest.raises(RunDirectoryError, match="parts of it are missing"):
+        read_comparison(folder)
+
+
+def test_runs_that_have_not_ended_are_refused(make_result):
+    result = make_result()
+    result.run.summary.unlink()
+    with pytest.raises(RunDirectoryError, match="has not ended"):
+        read_result(result.run)
+    other = make_result()
+    other.run.config.write_text("seed: 1\n")
+    with pytest.raises(RunDirectoryError, match=r"config\.yaml is damaged"):
+        read_result(other.run)
