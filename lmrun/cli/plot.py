@@ -16,6 +16,9 @@ if TYPE_CHECKING:
     from lmrun.runs.layout import RunDirectory
 
 
+Draw = Callable[["Sequence[RunDirectory]", Path | None], Path]
+
+
 def _loss(runs: Sequence[RunDirectory], output: Path | None) -> Path:
     from lmrun.plotting.loss import plot_loss
 
@@ -23,7 +26,46 @@ def _loss(runs: Sequence[RunDirectory], output: Path | None) -> Path:
     return plot_loss(runs, output or (alone if len(runs) == 1 else Path(alone.name)))
 
 
-KINDS: dict[str, Callable[[Sequence[RunDirectory], Path | None], Path]] = {"loss": _loss}
+def _damping(runs: Sequence[RunDirectory], output: Path | None) -> Path:
+    from lmrun.plotting.damping import plot_damping
+
+    run = _alone(runs, "damping")
+    return plot_damping(run, output or run.plot("damping"))
+
+
+def _of_model(kind: str, module: str) -> Draw:
+    """Return what draws a figure for which the model is loaded: `plot_KIND` of a module of `plotting`."""
+
+    def draw(runs: Sequence[RunDirectory], output: Path | None) -> Path:
+        from importlib import import_module
+
+        from lmrun.cli.plotted import fitted
+        from lmrun.plotting.style import check_format
+
+        run = _alone(runs, kind)
+        output = output or run.plot(kind)
+        # Before the model is loaded, which takes a while.
+        check_format(output)
+        drawn: Path = getattr(import_module(f"lmrun.plotting.{module}"), f"plot_{kind}")(fitted(run), output)
+        return drawn
+
+    return draw
+
+
+def _alone(runs: Sequence[RunDirectory], kind: str) -> RunDirectory:
+    if len(runs) > 1:
+        raise UsageError(f"--kind {kind} draws one run, not {len(runs)}.")
+    return runs[0]
+
+
+KINDS: dict[str, Draw] = {
+    "loss": _loss,
+    "damping": _damping,
+    "fit": _of_model("fit", "fit"),
+    "residuals": _of_model("residuals", "residuals"),
+    "confusion": _of_model("confusion", "classes"),
+    "filters": _of_model("filters", "filters"),
+}
 """What can be drawn: each takes the runs and the output, None for its default, and returns where it drew."""
 
 
@@ -35,7 +77,7 @@ def plot(
             "--output",
             "-o",
             metavar="FILE",
-            help="PNG, SVG or PDF. Left out: the run's plots/loss.png; for several runs, ./loss.png.",
+            help="PNG, SVG or PDF. Left out: plots/KIND.png of the run; for several runs, ./loss.png.",
             show_default=False,
         ),
     ] = None,

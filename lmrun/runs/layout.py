@@ -97,10 +97,14 @@ class RunDirectory:
         """The folder of the figures."""
         return self.path / "plots"
 
+    def plot(self, kind: str) -> Path:
+        """The figure of a kind, such as `fit`."""
+        return self.plots / f"{kind}.png"
+
     @property
     def loss_plot(self) -> Path:
         """The figure of the loss against steps and seconds."""
-        return self.plots / "loss.png"
+        return self.plot("loss")
 
     @property
     def log(self) -> Path:

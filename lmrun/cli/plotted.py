@@ -1,0 +1,78 @@
+"""From a run directory to what its model makes of its data."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from lmrun.errors import RunDirectoryError
+from lmrun.plotting.fitted import Fitted, Part
+from lmrun.runs.layout import RunDirectory
+
+if TYPE_CHECKING:
+    from lmrun.build import Experiment
+    from lmrun.datasets.base import Split
+
+
+def fitted(run: RunDirectory) -> Fitted:
+    """Load a run's best weights and predict all rows of its data, in the user's units.
+
+    Raises:
+        RunDirectoryError: The run has no weights yet, or its data has changed.
+        LmrunError: Any of its kinds, see `build`.
+    """
+    from lmrun.quiet import load_tensorflow
+
+    load_tensorflow()
+    from lmrun.build import build
+    from lmrun.config.load import load_config
+    from lmrun.runs.files import read_json
+    from lmrun.training.session import title
+
+    if not run.best_weights.is_file():
+        raise RunDirectoryError(
+            f"The run {run.name} has no weights yet; they are written at its end. Go on with it: lmrun train "
+            f"--resume {run.path}"
+        )
+    experiment = build(load_config(str(run.config)).config)
+    if read_json(run.manifest).get("data_checksum") != experiment.dataset.checksum:
+        raise RunDirectoryError(
+            f"The data of the run {run.name} has changed since it was trained: the figure would show a fit "
+            "to other data. Put the old data back, or train again."
+        )
+    experiment.network.model.load_weights(run.best_weights)
+    dataset = experiment.dataset
+    splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    return Fitted(
+        title=title(experiment.config),
+        parts={name: _part(experiment, split) for name, split in splits.items() if split is not None},
+        input_names=dataset.input_names,
+        target_names=dataset.target_names,
+        classes=dataset.classes,
+        filters=_filters(experiment),
+    )
+
+
+def _part(experiment: Experiment, split: Split) -> Part:
+    from lmrun.build import as_params
+    from lmrun.training.evaluate import Evaluator
+
+    dataset = experiment.dataset
+    outputs = Evaluator(experiment, split).outputs(as_params(experiment))
+    inputs, targets = split.inputs, split.targets
+    if dataset.input_map is not None:
+        inputs = dataset.input_map.inverse(inputs)
+    if dataset.target_map is not None:
+        outputs = dataset.target_map.inverse(outputs)
+        targets = dataset.target_map.inverse(targets)
+    return Part(inputs, targets, outputs)
+
+
+def _filters(experiment: Experiment) -> Any:
+    """The kernel of the first layer with one, where that is a convolution over images."""
+    import keras
+    import numpy as np
+
+    for layer in experiment.network.model.layers:
+        if isinstance(layer, keras.layers.Conv2D):
+            return np.asarray(layer.kernel)
+    return None

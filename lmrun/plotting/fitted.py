@@ -1,0 +1,71 @@
+"""What a figure of a fit needs: the rows and what the model makes of them, in the user's units."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmrun.errors import UsageError
+
+Values = NDArray[np.float64]
+
+
+class Part(NamedTuple):
+    """The rows of one split.
+
+    Attributes:
+        inputs: [rows, columns], or images [rows, height, width, channels].
+        targets: [rows, targets], or class labels [rows].
+        outputs: [rows, targets], or a score per class [rows, classes].
+    """
+
+    inputs: NDArray[Any]
+    targets: NDArray[Any]
+    outputs: Values
+
+
+@dataclass(frozen=True)
+class Fitted:
+    """A trained run on its data.
+
+    Attributes:
+        title: Names the run.
+        parts: By the name of the split: training, validation, test.
+        input_names: One per column.
+        target_names: One per column.
+        classes: Number of exclusive classes, 0 for regression.
+        filters: The kernel of the first convolution [height, width, channels, filters], if there is one.
+    """
+
+    title: str
+    parts: Mapping[str, Part]
+    input_names: tuple[str, ...]
+    target_names: tuple[str, ...]
+    classes: int = 0
+    filters: Values | None = None
+
+    def regression(self, kind: str) -> None:
+        """Refuse a figure that only a regression has.
+
+        Raises:
+            UsageError: The run predicts classes.
+        """
+        if self.classes:
+            raise UsageError(f"--kind {kind} is for values; this run predicts classes. Try --kind confusion.")
+
+    def last(self) -> tuple[str, Part]:
+        """Return the split that says most about unseen rows: test, validation, training, in this order."""
+        name = next(name for name in ("test", "validation", "training") if name in self.parts)
+        return name, self.parts[name]
+
+
+def r_squared(part: Part) -> Values:
+    """Return 1 - sum (y - f)^2 / sum (y - mean y)^2 of every target [targets]; NaN for a constant one."""
+    spread = np.sum((part.targets - part.targets.mean(axis=0)) ** 2, axis=0)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratio: Values = np.sum((part.targets - part.outputs) ** 2, axis=0) / spread
+    return np.where(spread > 0, 1 - ratio, np.nan)
