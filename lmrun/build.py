@@ -138,13 +138,27 @@ def build(config: Config) -> Experiment:
         network = build_network(config, dataset)
         loss = build_loss(config.loss, lambda: first_rows(dataset, network))
         on_host = device == "/CPU:0"
-        kernels = (host_kernels if on_host else Kernels)(network, loss)
         place = HostAlgebra if on_host else DeviceAlgebra
         algebra: Algebra = place(config.precision, truncation_of(config))
+        kernels = Kernels(network, loss)
         forms = Forms(kernels, algebra, solver_of(config))
+        if on_host and steps_by_tables(config, forms, dataset.train.rows):
+            kernels = host_kernels(network, loss) or kernels
+            forms = Forms(kernels, algebra, solver_of(config))
         optimizer = build_optimizer(config.optimizer, kernels)
         projection = Projection(kernels, algebra) if projects(config) else None
     return Experiment(config, device, dataset, network, loss, kernels, algebra, forms, optimizer, projection)
+
+
+def steps_by_tables(config: Config, forms: Forms, rows: int) -> bool:
+    """Whether a config's steps need nothing of a model but its Jacobian, loss and derivatives along a line.
+
+    Blocks of first-order steps, Hessians and matrix-free products are compiled for every model.
+    """
+    if not isinstance(config.optimizer, LmConfig | GaussNewtonConfig):
+        return False
+    batch = config.training.batch_size
+    return forms.name(min(batch, rows) if isinstance(batch, int) else rows) != "cg"
 
 
 def projects(config: Config) -> bool:

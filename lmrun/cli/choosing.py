@@ -18,6 +18,14 @@ def complete_runs(context: typer.Context, incomplete: str) -> list[str]:
     return sorted(fitting, reverse=True) + [word for word in ("latest",) if word.startswith(incomplete)]
 
 
+def complete_items(context: typer.Context, incomplete: str) -> list[str]:
+    """Return what can be compared: optimizers and runs that begin like this."""
+    from lmrun.config.optimizers import OPTIMIZER_NAMES
+
+    names = [name for name in OPTIMIZER_NAMES if name.startswith(incomplete)]
+    return names + complete_runs(context, incomplete)
+
+
 Run = Annotated[
     str, typer.Argument(metavar="RUN", help=HELP, show_default=False, autocompletion=complete_runs)
 ]

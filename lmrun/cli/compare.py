@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lmrun.cli.choosing import AsJson, RunsDir, complete_runs
+from lmrun.cli.choosing import AsJson, RunsDir, complete_items
 from lmrun.errors import UsageError
 
 if TYPE_CHECKING:
@@ -21,7 +21,7 @@ def compare(
             metavar="ITEM...",
             help="Optimizers, trained on the config; or runs; or one stored comparison, to show it again.",
             show_default=False,
-            autocompletion=complete_runs,
+            autocompletion=complete_items,
         ),
     ],
     config: Annotated[
@@ -33,7 +33,7 @@ def compare(
             "--set", metavar="KEY=VALUE", help="A change of the config; may be repeated.", show_default=False
         ),
     ] = None,
-    seeds: Annotated[int, typer.Option(min=1, help="Train each optimizer from so many seeds.")] = 3,
+    seeds: Annotated[int, typer.Option(min=1, help="Train each optimizer from so many seeds.")] = 5,
     max_seconds: Annotated[
         float | None, typer.Option(min=0.0, help="Train no run for longer.", show_default=False)
     ] = None,
@@ -48,13 +48,11 @@ def compare(
     """Compare optimizers or runs: statistics over seeds, time to targets, a verdict."""
     if as_json + as_csv + as_markdown > 1:
         raise UsageError("--json, --csv and --markdown exclude each other.")
-    from lmrun.compare.document import find_comparison, read_comparison
+    from lmrun.compare.document import find_comparison, read_comparison, read_table
 
     stored = find_comparison(items[0], runs_dir) if len(items) == 1 else None
     if stored is not None:
         document = read_comparison(stored)
-        table_csv = stored.csv.read_text(encoding="utf-8")
-        table_markdown = stored.markdown.read_text(encoding="utf-8")
     else:
         from lmrun.cli.comparing import gather
         from lmrun.compare.document import compare as compare_groups
@@ -73,7 +71,7 @@ def compare(
 
         typer.echo(to_json({**document, "comparison": str(stored.path)}), nl=False)
     elif as_csv or as_markdown:
-        typer.echo(table_csv if as_csv else table_markdown, nl=False)
+        typer.echo(read_table(stored.csv if as_csv else stored.markdown), nl=False)
     else:
         _show(document, stored.path, stored.figure)
 

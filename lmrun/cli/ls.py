@@ -40,7 +40,10 @@ def ls(
     sort: Annotated[
         str, typer.Option(help="By started (newest first), loss, seconds, steps, name or dataset.")
     ] = "started",
-    limit: Annotated[int, typer.Option(min=0, help="Show so many; 0 shows all.")] = SHOWN,
+    limit: Annotated[
+        int | None,
+        typer.Option(min=0, help=f"Show so many; 0 shows all. {SHOWN}, with --json all.", show_default=False),
+    ] = None,
     as_json: AsJson = False,
 ) -> None:
     """List runs, the newest first; damaged and half-written ones are listed as such."""
@@ -54,7 +57,8 @@ def ls(
     entries = select(every, dataset=dataset, optimizer=optimizer, state=status, tags=tag or ())
     if sort != "started":
         entries = sorted(entries, key=SORTS[sort])
-    shown = entries[:limit] if limit else entries
+    most = (0 if as_json else SHOWN) if limit is None else limit
+    shown = entries[:most] if most else entries
     if as_json:
         from lmrun.runs.files import to_json
 

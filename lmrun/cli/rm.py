@@ -17,13 +17,13 @@ def rm(
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
     """Remove runs with everything in them, after a question."""
-    from lmrun.runs.remove import find_any, refuse_running, remove_run, size_of
+    from lmrun.runs.remove import find_any, refuse_running, remove_run, sizes
 
-    found = list(dict.fromkeys(find_any(name, runs_dir) for name in runs))
+    found = list({run.path.resolve(): run for run in (find_any(name, runs_dir) for name in runs)}.values())
     for run in found:
         refuse_running(run)
     for run in found:
-        typer.echo(f"{run.path}  {size_of(run) / 1e6:.1f} MB", err=True)
+        typer.echo(f"{run.path}  {sum(size for _, size in sizes(run)) / 1e6:.1f} MB", err=True)
     if not yes:
         number = "this run" if len(found) == 1 else f"these {len(found)} runs"
         try:

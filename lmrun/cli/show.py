@@ -53,14 +53,25 @@ def show(
     console.print(Text(found.name, style="bold"), soft_wrap=True)
     for label, text in lines:
         console.print(Text.assemble((label.ljust(width), "dim"), text), soft_wrap=True)
-    if found.config.is_file():
+    text = _config_text(found)
+    if text:
         console.print()
-        text = found.config.read_text(encoding="utf-8", errors="replace").rstrip()
         console.print(Syntax(text, "yaml", theme="ansi_light", background_color="default", word_wrap=True))
+
+
+def _config_text(run: RunDirectory) -> str:
+    """The config as it is; nothing where it cannot be read, which the entry says already."""
+    try:
+        return run.config.read_text(encoding="utf-8", errors="replace").rstrip()
+    except OSError:
+        return ""
 
 
 def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
     """Label and text of each line; what does not apply is left out."""
+    from lmrun.runs.listing import numbers
+    from lmrun.runs.remove import sizes
+
     run, documents = entry.run, _documents(entry)
     summary, manifest = documents["summary"] or {}, documents["manifest"] or {}
     yield "status", entry.state
@@ -81,16 +92,16 @@ def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
         yield f"test {name}", f"{value:.6g}"
     if entry.steps is not None and entry.seconds is not None:
         yield "steps", f"{entry.steps:,} in {entry.seconds:.2f} s"
-    for name, value in (summary.get("params") or {}).items():
+    for name, value in numbers(summary.get("params")).items():
         yield name, f"{value:.12g}"
     for name in ("started", "finished"):
         if manifest.get(name):
             yield name, f"{str(manifest[name])[:19].replace('T', ' ')} UTC"
-    versions = manifest.get("versions") or {}
-    if versions:
+    versions = manifest.get("versions")
+    if isinstance(versions, dict):
         yield "versions", ", ".join(f"{name} {value}" for name, value in versions.items() if value)
-    for path in sorted(path for path in run.path.rglob("*") if path.is_file() and path.name[0] != "."):
-        yield "file", f"{path}  {path.stat().st_size / 1e3:,.1f} kB"
+    for path, size in sizes(run):
+        yield "file", f"{path}  {size / 1e3:,.1f} kB"
     yield from _next(entry)
 
 

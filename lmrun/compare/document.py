@@ -49,7 +49,7 @@ class ComparisonDirectory:
     @property
     def figure(self) -> Path:
         """The losses of all groups."""
-        return self.path / "loss.png"
+        return self.path / "comparison.png"
 
     @property
     def exists(self) -> bool:
@@ -58,7 +58,7 @@ class ComparisonDirectory:
 
 
 def compare(groups: Sequence[Group], items: Sequence[str]) -> tuple[dict[str, Any], str, str]:
-    """Return the document of a comparison, its table as CSV and as Markdown.
+    """Return the document of a comparison, its table as CSV, and verdict and table as Markdown.
 
     Args:
         groups: At least one.
@@ -76,7 +76,7 @@ def compare(groups: Sequence[Group], items: Sequence[str]) -> tuple[dict[str, An
                 "label": member.label,
                 "seeds": list(member.seeds),
                 "runs": [str(result.run.path) for result in member.results],
-                "statuses": [result.summary.get("status") for result in member.results],
+                "statuses": [result.status for result in member.results],
                 "measures": {row.key: _numbers(row.values[place]) for row in shown},
             }
             for place, member in enumerate(groups)
@@ -87,7 +87,8 @@ def compare(groups: Sequence[Group], items: Sequence[str]) -> tuple[dict[str, An
         "verdict": {"text": judged.text, "winner": judged.winner, "supported": judged.supported},
         "warnings": warnings(groups),
     }
-    return document, as_csv(groups, shown), as_markdown(groups, shown)
+    markdown = f"{judged.text}\n\n{as_markdown(groups, shown)}"
+    return document, as_csv(groups, shown), markdown
 
 
 def _numbers(values: Sequence[float]) -> dict[str, float | None]:
@@ -116,7 +117,7 @@ def store(
         ) from error
     folder = ComparisonDirectory(path)
     write_text_atomically(folder.csv, table_csv)
-    write_text_atomically(folder.markdown, f"{document['verdict']['text']}\n\n{table_markdown}")
+    write_text_atomically(folder.markdown, table_markdown)
     # Last: where this file is, the others are too.
     write_json_atomically(folder.document, document)
     return folder
@@ -138,8 +139,25 @@ def read_comparison(folder: ComparisonDirectory) -> dict[str, Any]:
         RunDirectoryError: It is damaged.
     """
     document = read_json(folder.document)
-    if not {"groups", "table", "verdict", "warnings"} <= document.keys():
-        raise RunDirectoryError(
-            f"{folder.document} is damaged: parts of it are missing. Compare the runs again."
-        )
+    try:
+        labels = [str(group["label"]) for group in document["groups"]]
+        whole = all(len(row["texts"]) == len(labels) and row["name"] for row in document["table"])
+        words = [document["verdict"]["text"], *document["warnings"]]
+        whole = whole and all(isinstance(word, str) for word in words)
+    except (KeyError, TypeError):
+        whole = False
+    if not whole:
+        raise RunDirectoryError(f"{folder.document} is damaged. Compare the runs again.")
     return document
+
+
+def read_table(path: Path) -> str:
+    """Read a table of a stored comparison as it is.
+
+    Raises:
+        RunDirectoryError: It is missing or damaged.
+    """
+    try:
+        return path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise RunDirectoryError(f"Cannot read {path}: {error}. Compare the runs again.") from error

@@ -32,21 +32,22 @@ class Group:
 
 
 def group(results: Sequence[Result]) -> list[Group]:
-    """Put runs together, in the order in which the first of each group stands."""
-    found: dict[str, list[Result]] = {}
-    for result in results:
-        members = found.setdefault(_key(result.config), [])
-        if result.run.path.resolve() not in {member.run.path.resolve() for member in members}:
-            members.append(result)
-    groups = [
-        sorted(members, key=lambda result: (result.seed, result.run.name)) for members in found.values()
-    ]
+    """Put runs together, in the order in which the first of each group stands.
+
+    Of runs with the same config and seed, which are repetitions of each other, the newest counts.
+    """
+    found: dict[str, dict[int, Result]] = {}
+    for result in sorted(results, key=lambda result: str(result.manifest.get("started"))):
+        found.setdefault(_key(result.config), {})[result.seed] = result
+    keys = dict.fromkeys(_key(result.config) for result in results)
+    groups = [[found[key][seed] for seed in sorted(found[key])] for key in keys]
     names = labels([members[0] for members in groups])
     return [Group(name, tuple(members)) for name, members in zip(names, groups, strict=True)]
 
 
 def _key(config: Mapping[str, Any]) -> str:
-    return json.dumps({key: value for key, value in config.items() if key not in FREE}, sort_keys=True)
+    kept = {key: value for key, value in config.items() if key not in FREE}
+    return json.dumps(kept, sort_keys=True, default=str)
 
 
 def labels(results: Sequence[Result]) -> list[str]:
@@ -58,7 +59,9 @@ def labels(results: Sequence[Result]) -> list[str]:
             continue
         flats = [dict(flattened(results[place].config)) for place in places]
         keys = [key for key in dict.fromkeys(key for flat in flats for key in flat) if key not in FREE]
-        differing = [key for key in keys if len({json.dumps(flat.get(key)) for flat in flats}) > 1]
+        differing = [
+            key for key in keys if len({json.dumps(flat.get(key), default=str) for flat in flats}) > 1
+        ]
         for place, flat in zip(places, flats, strict=True):
             words = [f"{_short(key)} {_text(flat.get(key))}" for key in differing]
             names[place] = ", ".join([name, *words])
@@ -95,19 +98,41 @@ WARNED = {
 def warnings(groups: Sequence[Group]) -> list[str]:
     """Return a sentence for everything that makes the comparison unfair."""
     results = [result for member in groups for result in member.results]
+    differing = [key for key in WARNED if _varieties(results, key) > 1]
     found = [
-        f"The runs differ in {words} ({key}): their numbers do not mean the same."
-        for key, words in WARNED.items()
-        if len({json.dumps(result.config.get(key), sort_keys=True) for result in results}) > 1
+        f"The runs differ in {WARNED[key]} ({key}): their numbers do not mean the same." for key in differing
     ]
     by_seed: dict[int, set[str]] = {}
     for result in results:
         by_seed.setdefault(result.seed, set()).add(str(result.manifest.get("data_checksum")))
-    if not found and any(len(checksums) > 1 for checksums in by_seed.values()):
+    if "dataset" not in differing and any(len(checksums) > 1 for checksums in by_seed.values()):
         found.append("Runs of the same seed saw different data or another split (their checksums differ).")
-    machines = {(result.manifest.get("device"), result.manifest.get("cpus")) for result in results}
+    machines = {tuple(str(result.manifest.get(key)) for key in ("device", "cpus")) for result in results}
     if len(machines) > 1:
         found.append("The runs were made on different devices: their times do not compare.")
-    if len({member.seeds for member in groups}) > 1:
+    common = set.intersection(*(set(member.seeds) for member in groups))
+    if not common:
+        found.append("The groups have no seed in common: nothing can be compared one to one.")
+    elif any(set(member.seeds) != common for member in groups):
         found.append("The groups have different seeds; only those that all have are paired.")
+    if any(result.status == "interrupted" for result in results):
+        found.append("Some runs were interrupted before their end.")
+    kinds = {_kind_of_rows(result) for result in results}
+    if len(kinds) > 1:
+        found.append(
+            f"The losses along the way are {' or '.join(sorted(kinds))}: times to a target are rough."
+        )
     return found
+
+
+def _kind_of_rows(result: Result) -> str:
+    """Of what the losses in `metrics.csv` are."""
+    training = result.config.get("training")
+    batch = training.get("batch_size") if isinstance(training, Mapping) else None
+    return {"growing": "those of a growing sample", "full": "those of all rows"}.get(
+        str(batch), "means over batches"
+    )
+
+
+def _varieties(results: Sequence[Result], key: str) -> int:
+    return len({json.dumps(result.config.get(key), sort_keys=True, default=str) for result in results})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeGuard
 
 import numpy as np
 import yaml
@@ -25,9 +26,13 @@ class Result:
 
     Attributes:
         run: Where it lies.
-        config: The resolved config.
-        summary: `summary.json`.
+        config: The resolved config; `seed`, `optimizer.name` and `dataset.name` are there.
         manifest: `manifest.json`.
+        status: How the run ended.
+        last_loss: Over all training rows at the end; infinite where it was not finite.
+        best_loss: The same at the best parameters.
+        test: The test metrics that are finite numbers, by name.
+        peak_memory: Bytes; NaN where nobody knows.
         steps: Of the rows [rows].
         seconds: Training time at the rows [rows].
         loss: At the rows [rows]; NaN where it is not finite.
@@ -35,8 +40,12 @@ class Result:
 
     run: RunDirectory
     config: Mapping[str, Any]
-    summary: Mapping[str, Any]
     manifest: Mapping[str, Any]
+    status: str
+    last_loss: float
+    best_loss: float
+    test: Mapping[str, float]
+    peak_memory: float
     steps: Values
     seconds: Values
     loss: Values
@@ -52,8 +61,8 @@ class Result:
         return str(self.config["optimizer"]["name"])
 
     @property
-    def first_step_seconds(self) -> float:
-        """Training time of the first row after the start: compilation, for the most part."""
+    def first_row_seconds(self) -> float:
+        """Training time at the first row after the start, of a step or an epoch: compilation counts."""
         later = self.seconds[self.steps > 0]
         return float(later[0]) if len(later) else float("nan")
 
@@ -64,6 +73,18 @@ class Result:
         if len(steps) < 2 or steps[-1] <= steps[0]:
             return float("nan")
         return float((seconds[-1] - seconds[0]) / (steps[-1] - steps[0]))
+
+    @property
+    def initial_loss(self) -> float:
+        """The loss of the first row; NaN without rows."""
+        return float(self.loss[0]) if len(self.loss) else float("nan")
+
+    @property
+    def target_loss(self) -> float | None:
+        """What the config asks for."""
+        training = self.config.get("training")
+        value = training.get("target_loss") if isinstance(training, Mapping) else None
+        return float(value) if _is_number(value) else None
 
     def reached(self, target: float) -> tuple[float, float]:
         """Return seconds and steps to the first row whose loss is at most the target; infinities for none."""
@@ -85,20 +106,45 @@ def read_result(run: RunDirectory) -> Result:
             f"The run {run.name} has not ended; a comparison needs its end. Go on with it: lmrun train "
             f"--resume {run.path}"
         )
-    try:
-        config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-        config["seed"], config["optimizer"]["name"], config["dataset"]["name"]
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
-        raise RunDirectoryError(f"{run.config} is damaged: {error}. Restore the file.") from error
     table = read_metrics(run)
     columns = (table[name].to_numpy(np.float64, na_value=np.nan) for name in ("step", "seconds", "loss"))
     steps, seconds, loss = columns
+    test = summary.get("test")
     return Result(
-        run,
-        config,
-        summary,
-        read_json(run.manifest),
-        steps,
-        seconds,
-        np.where(np.isfinite(loss), loss, np.nan),
+        run=run,
+        config=_read_config(run),
+        manifest=read_json(run.manifest),
+        status=str(summary.get("status")),
+        last_loss=_loss(summary.get("loss")),
+        best_loss=_loss(summary.get("best_loss")),
+        test={name: float(value) for name, value in test.items() if _is_number(value)}
+        if isinstance(test, dict)
+        else {},
+        peak_memory=_number(summary.get("peak_memory_bytes")),
+        steps=steps,
+        seconds=seconds,
+        loss=np.where(np.isfinite(loss), loss, np.nan),
     )
+
+
+def _read_config(run: RunDirectory) -> Mapping[str, Any]:
+    try:
+        config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
+        int(config["seed"]), str(config["optimizer"]["name"]), str(config["dataset"]["name"])
+    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+        raise RunDirectoryError(f"{run.config} is damaged: {error}. Restore the file.") from error
+    found: Mapping[str, Any] = config
+    return found
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+
+
+def _number(value: Any) -> float:
+    return float(value) if _is_number(value) else float("nan")
+
+
+def _loss(value: Any) -> float:
+    """JSON has null for what is not finite: for a loss, the worst there is."""
+    return float(value) if _is_number(value) else float("inf")

@@ -38,26 +38,37 @@ def _quantile(ordered: np.ndarray, share: float) -> float:
     return float("inf") if np.isinf(above) else float((1 - weight) * below + weight * above)
 
 
-def ratio_interval(slow: Sequence[float], fast: Sequence[float], seed: int = 0) -> tuple[float, float, float]:
+def ratio_interval(
+    slow: Sequence[float], fast: Sequence[float], *, paired: bool = True, seed: int = 0
+) -> tuple[float, float, float]:
     """Return how many times the median of `slow` is that of `fast`, with its bootstrap interval.
 
-    Pairs (the same seed on both sides) are drawn together with replacement; the interval holds the middle
-    95 % of the ratios of the medians. With one pair the interval is NaN: nothing is known of the spread.
+    The values are drawn with replacement, pairs (the same seed on both sides) together; the interval holds
+    the middle 95 % of the ratios of the medians. Draws in which neither side has a finite median say nothing
+    and are left out. With fewer than two values on a side the interval is NaN: nothing is known of the
+    spread. Of three to five values it is about their whole range, and covers less than it says.
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, chapter 13 (percentile interval).
 
     Args:
         slow: One value per seed.
-        fast: One value per seed, in the same order.
+        fast: One value per seed, in the same order where `paired`.
+        paired: Whether the two belong together one by one.
         seed: Of the draws.
     """
     one, other = np.asarray(slow, np.float64), np.asarray(fast, np.float64)
     center = _ratio(spread(list(one)).median, spread(list(other)).median)
-    if len(one) < 2:
+    if min(len(one), len(other)) < 2:
         return center, float("nan"), float("nan")
-    draws = np.random.default_rng(seed).integers(len(one), size=(DRAWS, len(one)))
-    ratios = np.sort([_ratio(float(np.median(one[draw])), float(np.median(other[draw]))) for draw in draws])
+    rng = np.random.default_rng(seed)
+    first = rng.integers(len(one), size=(DRAWS, len(one)))
+    second = first if paired else rng.integers(len(other), size=(DRAWS, len(other)))
+    medians = zip(np.median(one[first], axis=1), np.median(other[second], axis=1), strict=True)
+    ratios = np.asarray([_ratio(float(above), float(below)) for above, below in medians])
+    known = np.sort(ratios[~np.isnan(ratios)])
+    if not len(known):
+        return center, float("nan"), float("nan")
     edge = (100 - COVERED) / 200
-    return center, _quantile(ratios, edge), _quantile(ratios, 1 - edge)
+    return center, _quantile(known, edge), _quantile(known, 1 - edge)
 
 
 def _ratio(slow: float, fast: float) -> float:

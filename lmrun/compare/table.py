@@ -6,7 +6,8 @@ import csv
 import io
 import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from functools import partial
 
 from lmrun.compare.groups import Group
 from lmrun.compare.results import Result
@@ -46,58 +47,24 @@ class Measure:
 
 def measures(groups: Sequence[Group]) -> list[Measure]:
     """Return the rows; one that says nothing about any group is left out."""
+    counts = tuple(Spread(*(float(len(member.results)),) * 3) for member in groups)
     rows = [
-        Measure(
-            "seeds",
-            "seeds",
-            tuple(Spread(n, n, n) for n in map(_count, groups)),
-            tuple(map(_seeds, groups)),
-            None,
-        ),
-        _measure("loss, last", "loss", groups, _summary("loss"), loss_text),
-        _measure("loss, best", "best_loss", groups, _summary("best_loss"), loss_text),
+        Measure("seeds", "seeds", counts, tuple(map(_seeds, groups)), None),
+        _measure(groups, "loss, last", "loss", lambda result: result.last_loss, loss_text),
+        _measure(groups, "loss, best", "best_loss", lambda result: result.best_loss, loss_text),
     ]
-    tests = dict.fromkeys(
-        name for member in groups for result in member.results for name in result.summary.get("test") or {}
-    )
-    for name in tests:
-        form = HIGH.get(name, loss_text)
-        rows.append(
-            _measure(f"test {name}", f"test_{name}", groups, _test(name), form, lower=name not in HIGH)
-        )
+    tests = dict.fromkeys(name for member in groups for result in member.results for name in result.test)
+    rows += [_tested(groups, name) for name in tests]
     for target in targets(groups):
-        rows.append(
-            _reaching(groups, target, 0, f"s to {target:.3g}", f"seconds_to_{target:.3g}", seconds_text)
-        )
-        rows.append(
-            _reaching(groups, target, 1, f"steps to {target:.3g}", f"steps_to_{target:.3g}", count_text)
-        )
-    rows.append(
-        _measure(
-            "ms per step",
-            "step_milliseconds",
-            groups,
-            lambda result: 1e3 * result.step_seconds,
-            "{:.3g}".format,
-        )
-    )
-    rows.append(
-        _measure(
-            "first step, s",
-            "first_step_seconds",
-            groups,
-            lambda result: result.first_step_seconds,
-            seconds_text,
-        )
-    )
-    rows.append(_measure("peak memory, MB", "peak_memory_megabytes", groups, _memory, "{:,.0f}".format))
+        rows += _reaching(groups, target)
+    rows += [_measure(groups, *cells) for cells in RUNNING]
     return [row for row in rows if not all(math.isnan(value.median) for value in row.values)]
 
 
 def speed_ups(groups: Sequence[Group]) -> Measure | None:
     """Return how many times sooner than the first each group reaches the lowest common target, if any.
 
-    Only seeds that both have are compared, in pairs.
+    Seeds that both have are compared in pairs; where there are none, all runs of one with all of the other.
     """
     common = [target for target in targets(groups) if all(_reached(member, target) for member in groups)]
     if len(groups) < 2 or not common:
@@ -106,7 +73,10 @@ def speed_ups(groups: Sequence[Group]) -> Measure | None:
     values, texts = [Spread(1.0, 1.0, 1.0)], ["1 ×"]
     for member in groups[1:]:
         slow, fast = paired(first, member, lambda result: result.reached(target)[0])
-        center, low, high = ratio_interval(slow, fast)
+        together = bool(slow)
+        if not together:
+            slow, fast = ([result.reached(target)[0] for result in one.results] for one in (first, member))
+        center, low, high = ratio_interval(slow, fast, paired=together)
         values.append(Spread(center, low, high))
         interval = "" if math.isnan(low) else f" ({ratio_text(low)}–{ratio_text(high)})"
         texts.append(f"{ratio_text(center)} ×{interval}")
@@ -114,14 +84,9 @@ def speed_ups(groups: Sequence[Group]) -> Measure | None:
 
 
 def paired(one: Group, other: Group, read: Callable[[Result], float]) -> tuple[list[float], list[float]]:
-    """Return a number of the runs of both groups, seed by seed; of all runs where no seed is common."""
-    common = [seed for seed in one.seeds if seed in other.seeds]
-    if not common:
-        count = min(len(one.results), len(other.results))
-        return [read(result) for result in one.results[:count]], [
-            read(result) for result in other.results[:count]
-        ]
+    """Return a number of the runs of both groups, seed by seed; nothing where no seed is common."""
     first, second = ({result.seed: result for result in member.results} for member in (one, other))
+    common = [seed for seed in first if seed in second]
     return [read(first[seed]) for seed in common], [read(second[seed]) for seed in common]
 
 
@@ -130,44 +95,55 @@ def _reached(member: Group, target: float) -> bool:
 
 
 def _measure(  # noqa: PLR0917 - the cells of a row
+    groups: Sequence[Group],
     name: str,
     key: str,
-    groups: Sequence[Group],
     read: Callable[[Result], float],
     form: Callable[[float], str],
-    lower: bool = True,
+    missing: str = "not finite",
 ) -> Measure:
     values = tuple(spread([read(result) for result in member.results]) for member in groups)
-    texts = tuple(_cell(value, member, form) for value, member in zip(values, groups, strict=True))
-    return Measure(name, key, values, texts, lower)
+    return Measure(name, key, values, tuple(_cell(value, form, missing) for value in values))
 
 
-def _reaching(  # noqa: PLR0917 - the cells of a row
-    groups: Sequence[Group], target: float, part: int, name: str, key: str, form: Callable[[float], str]
-) -> Measure:
-    row = _measure(name, key, groups, lambda result: result.reached(target)[part], form)
-    texts = []
-    for text, member in zip(row.texts, groups, strict=True):
-        count = sum(math.isfinite(result.reached(target)[0]) for result in member.results)
-        all_of_them = count == len(member.results)
-        texts.append(
-            text if all_of_them else f"{text}, {count} of {len(member.results)}" if count else "never"
+def _tested(groups: Sequence[Group], name: str) -> Measure:
+    """A test metric; one that a run does not have, or not as a finite number, is not counted."""
+    form = HIGH.get(name, loss_text)
+    row = _measure(
+        groups, f"test {name}", f"test_{name}", lambda result: result.test.get(name, math.nan), form
+    )
+    return replace(row, lower_is_better=name not in HIGH)
+
+
+def _test(name: str, result: Result) -> float:
+    return result.test.get(name, math.nan)
+
+
+def _reaching(groups: Sequence[Group], target: float) -> list[Measure]:
+    """Seconds and steps to a target, with the number of runs that get there where not all do."""
+    counts = [sum(math.isfinite(result.reached(target)[0]) for result in member.results) for member in groups]
+    rows = []
+    for part, (unit, form) in enumerate((("s", seconds_text), ("steps", count_text))):
+        key = f"{'seconds' if part == 0 else 'steps'}_to_{target:.3g}"
+        read = partial(_reached_part, target, part)
+        row = _measure(groups, f"{unit} to {target:.3g}", key, read, form, "never")
+        texts = tuple(
+            text if count in {0, len(member.results)} else f"{text}, {count} of {len(member.results)}"
+            for text, count, member in zip(row.texts, counts, groups, strict=True)
         )
-    return Measure(name, key, row.values, tuple(texts))
+        rows.append(replace(row, texts=texts))
+    return rows
 
 
-def _cell(value: Spread, member: Group, form: Callable[[float], str]) -> str:
+def _reached_part(target: float, part: int, result: Result) -> float:
+    return result.reached(target)[part]
+
+
+def _cell(value: Spread, form: Callable[[float], str], missing: str) -> str:
     if math.isnan(value.median):
         return ""
-    text = form(value.median) if math.isfinite(value.median) else "never"
-    if len(member.results) == 1 or value.low == value.high or not math.isfinite(value.median):
-        return text
-    high = form(value.high) if math.isfinite(value.high) else "never"
-    return f"{text} ({form(value.low)}–{high})"
-
-
-def _count(member: Group) -> float:
-    return float(len(member.results))
+    median, low, high = (form(part) if math.isfinite(part) else missing for part in value)
+    return median if low == high or not math.isfinite(value.median) else f"{median} ({low}–{high})"
 
 
 def _seeds(member: Group) -> str:
@@ -175,22 +151,6 @@ def _seeds(member: Group) -> str:
     if len(seeds) > 2 and list(seeds) == list(range(seeds[0], seeds[0] + len(seeds))):
         return f"{len(seeds)}: {seeds[0]}–{seeds[-1]}"
     return f"{len(seeds)}: {', '.join(map(str, seeds))}"
-
-
-def _summary(name: str) -> Callable[[Result], float]:
-    return lambda result: _number(result.summary.get(name))
-
-
-def _test(name: str) -> Callable[[Result], float]:
-    return lambda result: _number((result.summary.get("test") or {}).get(name))
-
-
-def _memory(result: Result) -> float:
-    return _number(result.summary.get("peak_memory_bytes")) / 1e6
-
-
-def _number(value: object) -> float:
-    return float(value) if isinstance(value, int | float) else float("nan")
 
 
 def loss_text(value: float) -> str:
@@ -214,6 +174,13 @@ def ratio_text(value: float) -> str:
         return "∞" if value > 0 else "?"
     return f"{value:.2g}" if value < 100 else f"{value:,.0f}"
 
+
+RUNNING: tuple[tuple[str, str, Callable[[Result], float], Callable[[float], str]], ...] = (
+    ("ms per step", "step_milliseconds", lambda result: 1e3 * result.step_seconds, "{:.3g}".format),
+    ("first row, s", "first_row_seconds", lambda result: result.first_row_seconds, seconds_text),
+    ("peak memory, MB", "peak_memory_megabytes", lambda result: result.peak_memory / 1e6, "{:,.0f}".format),
+)
+"""What the runs took: name, key, number and words."""
 
 HIGH: dict[str, Callable[[float], str]] = {"accuracy": "{:.2%}".format, "r2": "{:.6f}".format}
 """Test metrics of which more is better."""

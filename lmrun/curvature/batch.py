@@ -92,8 +92,14 @@ class Batch:
     samples: int
 
 
-def chunk_rows(samples: int, row_bytes: int, fewest: int = FEWEST_ROWS, multiple: int = 1) -> int:
-    """Return the rows of a chunk: as many as fit into CHUNK_BYTES, spread evenly over the chunks.
+def chunk_rows(
+    samples: int,
+    row_bytes: int,
+    fewest: int = FEWEST_ROWS,
+    multiple: int = 1,
+    chunk_bytes: int = CHUNK_BYTES,
+) -> int:
+    """Return the rows of a chunk: as many as fit into its memory, spread evenly over the chunks.
 
     From `fewest` per worker on, every worker has the same number of chunks.
 
@@ -102,8 +108,9 @@ def chunk_rows(samples: int, row_bytes: int, fewest: int = FEWEST_ROWS, multiple
         row_bytes: Of a row, whatever a chunk holds.
         fewest: Rows below which a thread costs more than it saves.
         multiple: What the rows of a chunk are a multiple of, unless they are few.
+        chunk_bytes: Its memory.
     """
-    most = max(1, CHUNK_BYTES // row_bytes)
+    most = max(1, chunk_bytes // row_bytes)
     chunks = -(-samples // most)
     if samples >= fewest * WORKERS:
         chunks = WORKERS * -(-chunks // WORKERS)

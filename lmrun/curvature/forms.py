@@ -227,7 +227,9 @@ class Forms:
     def chunk_rows(self, samples: int) -> int:
         """Return the rows of a chunk of a batch of samples."""
         kernels = self.kernels
-        return chunk_rows(samples, self.row_bytes(samples), kernels.fewest_rows, kernels.multiple)
+        return chunk_rows(
+            samples, self.row_bytes(samples), kernels.fewest_rows, kernels.multiple, kernels.chunk_bytes
+        )
 
     def row_bytes(self, samples: int) -> int:
         """Return the bytes of a sample that decide the size of a chunk."""

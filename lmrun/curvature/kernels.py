@@ -12,7 +12,7 @@ from typing import Any
 
 import tensorflow as tf
 
-from lmrun.curvature.batch import FEWEST_ROWS, Draw, Rows, draw_on_device, make_rows
+from lmrun.curvature.batch import CHUNK_BYTES, FEWEST_ROWS, Draw, Rows, draw_on_device, make_rows
 from lmrun.curvature.compiled import Compiled
 from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.hessian import gradient_and_hessian
@@ -43,11 +43,13 @@ class Kernels:
         compiles: Whether a first call of a shape waits for the compiler.
         hold: Puts a split where batches are drawn from it.
         draw: Draws a chunk from that.
+        chunk_bytes: See `batch.chunk_rows`.
         most_rows_alone: Rows that are worth a thread, however few the parameters.
         multiple: See `batch.chunk_rows`.
     """
 
     compiles = True
+    chunk_bytes = CHUNK_BYTES
     most_rows_alone = FEWEST_ROWS
     multiple = 1
     hold: Callable[[Split, str], Rows] = staticmethod(make_rows)

@@ -172,7 +172,8 @@ class Problem:
             return self.kernels.value_and_gradient(params, *rows)[1]
 
         total = added(self.chunks.each(gradient, self.chunks.plain))
-        return self.algebra.adopt(self.cost_per_loss / (self.batch.weight or 1.0) * total)
+        with np.errstate(over="ignore", invalid="ignore"):
+            return self.algebra.adopt(self.cost_per_loss / (self.batch.weight or 1.0) * total)
 
     def linearize(
         self, params: Tensor, selection: Selection | None = None, rows: float = 1.0

@@ -27,7 +27,8 @@ def plot_confusion(fitted: Fitted, output: Path) -> Path:
     """
     check_format(output)
     if not fitted.classes:
-        raise UsageError("--kind confusion is for classes; this run predicts values. Try --kind fit.")
+        what = "values. Try --kind fit" if fitted.values else "several answers of yes and no per row"
+        raise UsageError(f"--kind confusion is for classes; this run predicts {what}.")
     with styled():
         return save(draw_confusion(fitted), output)
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
@@ -30,12 +31,19 @@ def plot_fit(fitted: Fitted, output: Path) -> Path:
 
 def draw_fit(fitted: Fitted) -> Figure:
     """Return the figure; call it inside `styled()`."""
-    columns = next(iter(fitted.parts.values())).inputs.shape[1:]
-    alone = len(fitted.target_names) == 1
-    draw = {1: _curve, 2: _surface}.get(columns[0] if len(columns) == 1 and alone else 0, _predicted)
-    figure = draw(fitted)
+    figure = DRAWN.get(_dimensions(fitted), _predicted)(fitted)
     figure.suptitle(fitted.title, fontsize=11, parse_math=False)
     return figure
+
+
+def _dimensions(fitted: Fitted) -> int:
+    """Inputs of a single target, 0 where no curve and no surface can be drawn over them."""
+    inputs = np.concatenate([part.inputs for part in fitted.parts.values()])
+    if inputs.ndim != 2 or len(fitted.target_names) > 1:
+        return 0
+    # A surface needs three points that lie on no line.
+    flat = inputs.shape[1] == 2 and np.linalg.matrix_rank(inputs - inputs[0]) < 2
+    return 0 if flat else inputs.shape[1]
 
 
 def _some(part: Part) -> Part:
@@ -100,10 +108,10 @@ def _predicted(fitted: Fitted) -> Figure:
     columns = min(count, 3)
     rows = -(-count // columns)
     figure = Figure(figsize=(4.4 * columns + 0.6, 4.2 * rows), layout="constrained")
-    panels = figure.subplots(rows, columns, squeeze=False).flat
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
     for target, axes in zip(range(count), panels, strict=False):
         _against(axes, fitted, target)
-    for axes in list(panels)[count:]:
+    for axes in panels[count:]:
         axes.set_axis_off()
     return figure
 
@@ -132,3 +140,7 @@ def _digits(value: float) -> str:
         return "none"
     digits = 3 if value < 0.99 else min(12, int(-np.log10(max(1 - value, 1e-12))) + 3)
     return f"{value:.{digits}f}"
+
+
+DRAWN: dict[int, Callable[[Fitted], Figure]] = {1: _curve, 2: _surface}
+"""By the number of inputs; more are drawn as predicted against true values."""

@@ -37,7 +37,8 @@ class Fitted:
         parts: By the name of the split: training, validation, test.
         input_names: One per column.
         target_names: One per column.
-        classes: Number of exclusive classes, 0 for regression.
+        classes: Number of exclusive classes, 0 where there are none.
+        values: Whether values are predicted, not classes or answers of yes and no.
         filters: The kernel of the first convolution [height, width, channels, filters], if there is one.
     """
 
@@ -46,6 +47,7 @@ class Fitted:
     input_names: tuple[str, ...]
     target_names: tuple[str, ...]
     classes: int = 0
+    values: bool = True
     filters: Values | None = None
 
     def regression(self, kind: str) -> None:
@@ -54,8 +56,10 @@ class Fitted:
         Raises:
             UsageError: The run predicts classes.
         """
-        if self.classes:
+        if not self.values:
             raise UsageError(f"--kind {kind} is for values; this run predicts classes. Try --kind confusion.")
+        if not all(np.isfinite(part.outputs).all() for part in self.parts.values()):
+            raise UsageError("The model's outputs are not finite; there is no fit to draw. Try --kind loss.")
 
     def last(self) -> tuple[str, Part]:
         """Return the split that says most about unseen rows: test, validation, training, in this order."""

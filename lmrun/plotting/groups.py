@@ -52,7 +52,8 @@ def draw_groups(groups: Sequence[Group], title: str) -> Figure:
             _draw(axes, member, name, place, len(groups))
     left.set_ylabel("loss, median and quartiles over the seeds" if _several(groups) else "loss")
     figure.suptitle(title, fontsize=11, parse_math=False)
-    right.legend(frameon=True, framealpha=0.9, edgecolor="none", loc="best")
+    if right.get_legend_handles_labels()[0]:
+        right.legend(frameon=True, framealpha=0.9, edgecolor="none", loc="best")
     return figure
 
 

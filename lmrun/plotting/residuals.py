@@ -32,12 +32,12 @@ def draw_residuals(fitted: Fitted) -> Figure:
     """Return the figure; call it inside `styled()`."""
     count = len(fitted.target_names)
     figure = Figure(figsize=(5.6 * min(count, 2) + 1.2, 4.0 * -(-count // 2)), layout="constrained")
-    panels = figure.subplots(-(-count // 2), min(count, 2), squeeze=False).flat
+    panels = list(figure.subplots(-(-count // 2), min(count, 2), squeeze=False).flat)
     residuals = np.concatenate([part.targets - part.outputs for part in fitted.parts.values()])
     for target, axes in zip(range(count), panels, strict=False):
         _draw(axes, residuals[:, target])
         axes.set_xlabel(f"residual of {fitted.target_names[target]}", parse_math=False)
-    for axes in list(panels)[count:]:
+    for axes in panels[count:]:
         axes.set_axis_off()
     figure.suptitle(f"{fitted.title} · {' and '.join(fitted.parts)} rows", fontsize=11, parse_math=False)
     return figure

@@ -54,7 +54,7 @@ def create_run(
         UsageError: `name` has other characters than letters, digits, `.`, `_` and `-`, or is a reserved word.
         RunDirectoryError: A run of this name exists, or the directory cannot be written.
     """
-    names = [check_name(name)] if name is not None else _draw_names(dataset, optimizer, seed)
+    names = [check_name(name)] if name is not None else _draws(dataset, optimizer, seed)
     try:
         runs_dir.mkdir(parents=True, exist_ok=True)
         hidden = runs_dir / temporary_name(names[0])
@@ -90,9 +90,14 @@ def check_name(name: str) -> str:
     return name
 
 
-def _draw_names(dataset: str, optimizer: str, seed: int) -> list[str]:
+def draw_name(dataset: str, optimizer: str, seed: int) -> str:
+    """Return a name that a run without one could get; another draw gives another name."""
     started = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
-    return [f"{started}-{dataset}-{optimizer}-s{seed}-{secrets.token_hex(2)}" for _ in range(_DRAWS)]
+    return f"{started}-{dataset}-{optimizer}-s{seed}-{secrets.token_hex(2)}"
+
+
+def _draws(dataset: str, optimizer: str, seed: int) -> list[str]:
+    return [draw_name(dataset, optimizer, seed) for _ in range(_DRAWS)]
 
 
 def _fill(

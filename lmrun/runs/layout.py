@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -118,10 +119,12 @@ class RunDirectory:
 
     @property
     def begun(self) -> bool:
-        """Whether this was meant to be a run's directory: some file of a run is there."""
-        return any(path.exists() for path in (self.manifest, self.config, self.metrics, self.checkpoints))
+        """Whether this was meant to be a run's directory: at least two of a run's files are there."""
+        files = (self.manifest, self.config, self.metrics, self.summary, self.checkpoints, self.weights)
+        return sum(map(os.path.exists, files)) > 1
 
     @property
     def exists(self) -> bool:
         """Whether this is a run's directory: it holds a config and a manifest."""
-        return self.config.is_file() and self.manifest.is_file()
+        # Not `Path.is_file`, which raises for a folder that nobody may look into.
+        return os.path.isfile(self.config) and os.path.isfile(self.manifest)

@@ -97,7 +97,7 @@ def _read(run: RunDirectory) -> Entry:
         missing = [path.name for path in (run.config, run.manifest) if not path.is_file()]
         raise RunDirectoryError(f"Missing: {' and '.join(missing)}. Remove it: lmrun rm {run.path}")
     manifest, labels, summary = read_json(run.manifest), read_labels(run), read_summary(run)
-    names = {key: manifest.get(key) for key in ("dataset", "optimizer")}
+    names = {key: _word(manifest.get(key)) for key in ("dataset", "optimizer")}
     if None in names.values():
         names = _names(run)
     common = Entry(
@@ -137,7 +137,7 @@ def _ended(common: Entry, summary: Mapping[str, Any]) -> Entry:
         seconds=_number(summary.get("seconds")),
         loss=_number(summary.get("loss")),
         best_loss=_number(summary.get("best_loss")),
-        test=test if isinstance(test, dict) else {},
+        test=numbers(test),
     )
 
 
@@ -148,7 +148,7 @@ def _names(run: RunDirectory) -> dict[str, Any]:
     except (OSError, ValueError, yaml.YAMLError) as error:
         raise RunDirectoryError(f"{run.config} is damaged: {error}. Restore the file.") from error
     parts = {key: config.get(key) if isinstance(config, dict) else None for key in ("dataset", "optimizer")}
-    return {key: part.get("name") if isinstance(part, dict) else None for key, part in parts.items()}
+    return {key: _word(part.get("name")) if isinstance(part, dict) else None for key, part in parts.items()}
 
 
 def _number(value: Any) -> float | None:
@@ -156,7 +156,18 @@ def _number(value: Any) -> float | None:
 
 
 def _whole(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) else None
+    return int(value) if isinstance(value, int | float) and math.isfinite(value) else None
+
+
+def _word(value: Any) -> str | None:
+    return value if isinstance(value, str) else None
+
+
+def numbers(values: Any) -> dict[str, float]:
+    """Return what of a JSON object is a number, by name; null stands for what was not finite."""
+    if not isinstance(values, dict):
+        return {}
+    return {str(name): float(value) for name, value in values.items() if isinstance(value, int | float)}
 
 
 def _lowest(value: float | None) -> float:

@@ -172,7 +172,11 @@ def last_row(run: RunDirectory) -> dict[str, float]:
     """
     try:
         with run.metrics.open("rb") as file:
-            _check_header(run.metrics, file.readline())
+            header = file.readline()
+            if not header.endswith(b"\n") and _HEADER.startswith(header):
+                # Killed while it began.
+                return {}
+            _check_header(run.metrics, header)
             start = file.tell()
             end = file.seek(0, io.SEEK_END)
             file.seek(max(start, end - _TAIL))

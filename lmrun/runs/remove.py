@@ -10,25 +10,19 @@ from lmrun.errors import RunDirectoryError
 from lmrun.runs.files import temporary_name
 from lmrun.runs.find import find_run
 from lmrun.runs.layout import RunDirectory
-from lmrun.runs.lock import is_held
+from lmrun.runs.lock import alone, is_held
 
 
 def find_any(name: str, runs_dir: Path) -> RunDirectory:
-    """Return a run as `find_run` does, or a damaged one by its whole name or path.
+    """Return a run as `find_run` does, or a damaged one of the folder of all runs, by its whole name or path.
 
     Raises:
         RunDirectoryError: There is none.
     """
-    for path in (runs_dir / name, Path(name).expanduser()):
-        run = RunDirectory(path)
-        if (
-            name
-            and path.is_dir()
-            and not path.is_symlink()
-            and run.begun
-            and path.name not in {"", ".", ".."}
-        ):
-            return run
+    damaged = RunDirectory(runs_dir / Path(name).name)
+    typed = name in {damaged.path.name, str(damaged.path)}
+    if typed and damaged.path.is_dir() and damaged.begun and not damaged.exists:
+        return damaged
     return find_run(name, runs_dir)
 
 
@@ -42,25 +36,40 @@ def refuse_running(run: RunDirectory) -> None:
         raise RunDirectoryError(f"The run {run.name} is being trained; stop it first. Nothing is removed.")
 
 
-def size_of(run: RunDirectory) -> int:
-    """Return the bytes of all files."""
-    return sum(path.lstat().st_size for path in run.path.rglob("*") if not path.is_dir())
+def sizes(run: RunDirectory) -> list[tuple[Path, int]]:
+    """Return all files but hidden ones with their bytes; one that vanishes meanwhile is left out."""
+    found = []
+    for path in sorted(run.path.rglob("*")):
+        if path.name.startswith(".") or path.is_dir():
+            continue
+        try:
+            found.append((path, path.lstat().st_size))
+        except FileNotFoundError:
+            # The oldest checkpoint of a run that trains.
+            continue
+    return found
 
 
 def remove_run(run: RunDirectory) -> None:
-    """Remove a run; it is hidden first, so that no half of it is ever seen.
+    """Remove a run; it is hidden first, so that no half of it is ever seen, and held while it is.
 
     Raises:
-        RunDirectoryError: It cannot be removed.
+        RunDirectoryError: It cannot be removed, or a process is training it.
     """
     path = run.path.absolute()
     if path.is_symlink():
         raise RunDirectoryError(f"{path} is a link, which lmrun does not follow. Remove it with rm.")
     hidden = path.with_name(temporary_name(path.name))
+    with alone(run):
+        try:
+            os.rename(path, hidden)
+        except OSError as error:
+            raise RunDirectoryError(
+                f"Cannot remove {path}: {error.strerror}. Check the permissions of its folder."
+            ) from error
     try:
-        os.rename(path, hidden)
         shutil.rmtree(hidden)
     except OSError as error:
         raise RunDirectoryError(
-            f"Cannot remove {path}: {error.strerror}. Check the permissions of its folder."
+            f"{path.name} is no run any more, but {hidden} cannot be removed: {error.strerror}."
         ) from error

@@ -169,7 +169,7 @@ class Loop:
             rows = rows or tracker.unfinished_epoch(end)
         if status is not None and status not in FAILURES:
             tracker.validate(rows)
-        self.recorder.write(rows)
+        self.recorder.write(rows, now=status is not None)
         return status
 
     def _count(self) -> int:

@@ -95,7 +95,7 @@ def plan(experiment: Experiment, schedule: Schedule) -> Plan:
         rows=dataset.train.rows,
         batch_rows=schedule.size,
         jacobian=jacobian,
-        jacobian_chunk=experiment.kernels.table_bytes(rows, size),
+        jacobian_chunk=_jacobian_chunk(experiment, form, rows, jacobian),
         gram=count * count * size,
         form=form,
         held=held,
@@ -103,6 +103,15 @@ def plan(experiment: Experiment, schedule: Schedule) -> Plan:
         needed=needed,
         available=int(psutil.virtual_memory().available),
     )
+
+
+def _jacobian_chunk(experiment: Experiment, form: str | None, rows: int, jacobian: int) -> int:
+    """Bytes of J that are there at a time: all of it for a dual, else the table of a chunk."""
+    if form == "dual":
+        return jacobian
+    size = np.dtype(experiment.config.precision).itemsize
+    whole = experiment.kernels.table_bytes(rows, size)
+    return min(whole, CHUNK_BYTES) if form == "cg" else whole
 
 
 def network_parameters(config: Config) -> int:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Literal
 
 import numpy as np
@@ -30,22 +31,22 @@ class Schedule:
     shuffle: bool
     seed: int
 
-    @property
+    @cached_property
     def full_batch(self) -> bool:
         """Whether a batch is the whole data, in its own order."""
         return isinstance(self.batch_size, str) or self.batch_size >= self.rows
 
-    @property
+    @cached_property
     def size(self) -> int:
         """Rows of a whole batch."""
         return self.rows if self.full_batch else int(self.batch_size)
 
-    @property
+    @cached_property
     def whole_batches(self) -> int:
         """Batches of an epoch that are not cut short."""
         return self.rows // self.size
 
-    @property
+    @cached_property
     def batches(self) -> int:
         """Batches of an epoch."""
         return -(-self.rows // self.size)

@@ -56,11 +56,11 @@ def test_a_comparison_from_nothing(first: Result, there: Path) -> None:
     (stored,) = (there / "runs").glob("compare-*")
     assert sorted(path.name for path in stored.iterdir()) == [
         "comparison.json",
-        "loss.png",
+        "comparison.png",
         "table.csv",
         "table.md",
     ]
-    assert (stored / "loss.png").read_bytes().startswith(b"\x89PNG")
+    assert (stored / "comparison.png").read_bytes().startswith(b"\x89PNG")
 
 
 def test_finished_runs_are_used_again(first: Result, there: Path) -> None:
@@ -82,6 +82,7 @@ def test_a_stored_comparison_is_shown_again(first: Result, there: Path) -> None:
     assert first.stdout.splitlines()[:8] == shown.stdout.splitlines()[:8]
     assert invoke(str(stored), "--csv").stdout == (stored / "table.csv").read_text()
     assert invoke(str(stored), "--markdown").stdout == (stored / "table.md").read_text()
+    assert again("--seeds", "2", "--markdown").stdout == (stored / "table.md").read_text()
 
 
 def test_runs_are_compared_without_training(first: Result, there: Path) -> None:
@@ -107,7 +108,7 @@ def test_fresh_trains_again(first: Result, there: Path) -> None:
         (["adam", "lm", "--json", "--csv"], "--json, --csv and --markdown exclude each other."),
         (["adam", "lm", "--config", "sink"], "sink"),
         (["adam", "lm", "--set", "traning.max_steps=3"], "Did you mean 'training'?"),
-        (["runs/none-1"], "There is no run 'runs/none-1'"),
+        (["20261122-none"], "There is no run '20261122-none'"),
     ],
 )
 def test_errors(arguments: list[str], text: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,3 +128,25 @@ def test_a_run_that_cannot_be_trained_says_why(tmp_path: Path, monkeypatch: pyte
     assert result.exit_code == 3
     assert "lm, seed" in result.stderr
     assert "none.csv" in result.stderr
+
+
+def test_other_data_is_trained_again_and_words_of_users_are_no_obstacle(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    Path("losses.py").write_text(
+        "print('x' * 200_000)\n\n\ndef residual(outputs, targets):\n    return outputs - targets\n"
+    )
+    Path("random.py").write_text("raise RuntimeError('not the library')\n")
+    Path("mine.yaml").write_text(
+        "dataset: {name: table, path: d.csv, inputs: [x], targets: [y]}\n"
+        "model: {name: mlp, hidden: [2]}\n"
+        "loss: {name: custom, residual: 'losses.py:residual'}\n"
+        "training: {max_steps: 2}\n"
+    )
+    for rows in ("1,2\n2,3\n3,5\n4,4\n", "1,2\n2,3\n3,5\n4,9\n"):
+        Path("d.csv").write_text("x,y\n" + rows)
+        for _ in range(2):
+            result = invoke("lm", "--config", "mine.yaml", "--seeds", "1")
+            assert result.exit_code == 0, result.output
+    assert len(runs_in(tmp_path)) == 2

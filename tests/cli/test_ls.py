@@ -95,10 +95,13 @@ def test_filters_order_and_limit() -> None:
     assert names("--dataset", "mnist") == []
     assert names("--limit", "1") == ["third"]
     assert names("--limit", "0") == ["third", "first", "second"]
+    for number in range(50):
+        make(f"more-{number}", 4, "lm")
+    assert len(names()) == 53, "JSON is never cut short by itself"
     invoke("tag", "first", "x")
     assert names("--tag", "x") == ["first"]
     shown = invoke("ls", "--limit", "1")
-    assert "and 2 more: --limit 0 shows all" in shown.stderr
+    assert "and 52 more: --limit 0 shows all" in shown.stderr
 
 
 def test_nothing_to_list() -> None:

@@ -181,7 +181,7 @@ def test_drawn_rows_are_those_of_the_device():
     ],
 )
 def test_other_networks_and_losses_are_compiled(change):
-    assert not isinstance(host_kernels(*change()), HostKernels)
+    assert host_kernels(*change()) is None
 
 
 def _branches():

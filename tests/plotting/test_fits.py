@@ -31,9 +31,9 @@ def classified(rows=60, images=True):
     scores = rng.normal(size=(rows, 3))
     scores[np.arange(rows), labels] += 2
     inputs = rng.uniform(size=(rows, 5, 4, 1) if images else (rows, 2))
-    return Fitted(
-        "c", {"test": Part(inputs, labels, scores)}, ("x",), ("y",), 3, rng.normal(size=(2, 3, 1, 9))
-    )
+    parts = {"test": Part(inputs, labels, scores)}
+    filters = rng.normal(size=(2, 3, 1, 9))
+    return Fitted("c", parts, ("x",), ("y",), classes=3, values=False, filters=filters)
 
 
 def drawn(draw, *arguments):
@@ -68,6 +68,15 @@ def test_predicted_against_true(columns, targets):
     texts = [text.get_text() for text in panels[0].get_legend().get_texts()]
     assert texts[0].startswith("training, R² = 0.99")
     assert texts[1].startswith("test, R² = 0.99")
+    assert sum(axes.axison for axes in figure.axes) == targets, "no empty panels"
+
+
+def test_a_surface_over_a_line_is_drawn_as_predicted_against_true():
+    fitted = made(columns=2)
+    part = fitted.parts["training"]
+    line = part._replace(inputs=np.repeat(part.inputs[:, :1], 2, axis=1))
+    figure = drawn(draw_fit, Fitted("l", {"training": line}, fitted.input_names, fitted.target_names))
+    assert figure.axes[0].get_xlabel() == "y0, true"
 
 
 def test_r_squared():
@@ -75,7 +84,7 @@ def test_r_squared():
     assert r_squared(part)[0] == 0.5
     assert np.isnan(r_squared(part)[1])
     assert [_digits(value) for value in (0.5, 0.9999, 1 - 1e-8, 1.0, np.nan)] == [
-        "0.500", "0.9999000", "0.99999999000", "1.000000000000", "none",
+        "0.500", "0.9999000", "0.9999999900", "1.000000000000", "none",
     ]  # fmt: skip
 
 
@@ -131,6 +140,10 @@ def test_figures_that_a_run_does_not_have(tmp_path):
     ):
         with pytest.raises(UsageError, match=text):
             plot(fitted, output)
+    lost = made()
+    lost.parts["test"].outputs[0] = np.nan
+    with pytest.raises(UsageError, match="not finite"):
+        plot_fit(lost, output)
     assert not output.exists()
 
 

@@ -103,7 +103,7 @@ def test_a_run_made_between_the_look_and_the_rename_is_kept(
 
 
 def test_drawn_names_that_collide_are_drawn_again(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(create, "_draw_names", lambda *_: ["a", "b"])
+    monkeypatch.setattr(create, "_draws", lambda *_: ["a", "b"])
     runs = [make(tmp_path, manifest={"run": number}) for number in range(2)]
     assert [run.name for run in runs] == ["a", "b"]
     with pytest.raises(RunDirectoryError):

@@ -13,7 +13,7 @@ from lmrun.runs.layout import RunDirectory
 from lmrun.runs.listing import SORTS, list_entries, read_entry, select
 from lmrun.runs.lock import alone, is_held
 from lmrun.runs.metrics import MetricsWriter, last_row
-from lmrun.runs.remove import find_any, refuse_running, remove_run, size_of
+from lmrun.runs.remove import find_any, refuse_running, remove_run, sizes
 from lmrun.runs.summary import write_summary
 
 
@@ -86,6 +86,7 @@ DAMAGES = {
     "a summary without a status": (lambda run: run.summary.write_text("{}"), "is no status"),
     "half of the labels": (lambda run: run.labels.write_text("{"), "labels.json is damaged"),
     "rows of another version": (lambda run: run.metrics.write_text("a,b\n1,2\n"), "other columns"),
+    "numbers that are words": (lambda run: run.summary.write_text('{"status": ["x"]}'), "is no status"),
     "a row of something else": (
         lambda run: run.metrics.open("a").write("," * 11 + "x,\n"), "metrics.csv is damaged"
     ),
@@ -104,11 +105,44 @@ def test_damaged_runs_are_listed_as_such(tmp_path, name):
     assert entries["b"] == read_entry(fine)
 
 
+def test_values_of_wrong_types_break_nothing(tmp_path):
+    run = make(tmp_path, "a")
+    run.manifest.write_text('{"started": 5, "dataset": [1], "optimizer": {}, "seed": "x"}')
+    run.summary.write_text(
+        '{"status": "max_steps", "steps": NaN, "loss": "x", "seconds": null, "test": {"r2": null, "a": 1}}'
+    )
+    entry = read_entry(run)
+    assert (entry.state, entry.dataset, entry.optimizer, entry.seed) == ("max_steps", "sinc", "lm", None)
+    assert (entry.steps, entry.loss, entry.seconds, entry.test) == (None, None, None, {"a": 1.0})
+    assert select([entry], dataset="sinc") == [entry]
+
+
+def test_a_folder_that_nobody_may_look_into_is_passed_over(tmp_path):
+    make(tmp_path, "a")
+    closed = make(tmp_path, "closed").path
+    closed.chmod(0)
+    try:
+        names = [entry.run.name for entry in list_entries(tmp_path)]
+    finally:
+        closed.chmod(0o755)
+    assert "a" in names
+
+
+def test_a_run_killed_as_it_began_its_rows(tmp_path):
+    run = make(tmp_path, "a")
+    for text in ("", "step,epo"):
+        run.metrics.write_text(text)
+        assert last_row(run) == {}
+        assert read_entry(run).state == "stopped"
+
+
 def test_what_is_no_run_is_not_listed(tmp_path):
     make(tmp_path, "a")
     (tmp_path / "notes").mkdir()
     (tmp_path / ".tmp-1-x").mkdir()
     (tmp_path / "file").write_text("")
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "config.yaml").write_text("")
     assert [entry.run.name for entry in list_entries(tmp_path)] == ["a"]
     assert list_entries(tmp_path / "nowhere") == []
 
@@ -156,7 +190,7 @@ def test_labels(tmp_path):
 
 def test_removing(tmp_path):
     run, other = make(tmp_path, "a", summary={}), make(tmp_path, "b")
-    assert size_of(run) > 100
+    assert sum(size for _, size in sizes(run)) > 100
     with alone(run), pytest.raises(RunDirectoryError, match="is being trained"):
         refuse_running(run)
     refuse_running(run)
@@ -169,7 +203,9 @@ def test_removing(tmp_path):
     with pytest.raises(RunDirectoryError, match="is a link"):
         remove_run(RunDirectory(link))
     (tmp_path / "mine").mkdir()
-    for name in ("mine", str(tmp_path / "mine"), ".", ""):
+    (tmp_path / "project").mkdir()
+    (tmp_path / "project" / "config.yaml").write_text("mine")
+    for name in ("mine", "project", str(tmp_path / "mine"), ".", "", "..", str(tmp_path)):
         with pytest.raises(RunDirectoryError):
             find_any(name, tmp_path)
 

@@ -184,8 +184,9 @@ def test_ctrl_c_finishes_the_step_and_the_run_can_go_on(runs, monkeypatch):
 def test_sigkill_at_random_moments(tmp_path):
     """The whole command, killed for real; benchmarks/kill_and_resume.py does it twenty times."""
     overrides = (
-        "dataset.points=400",
-        "training={max_steps: 400, checkpoint_seconds: 0.05, step_tolerance: 0, gradient_tolerance: 0}",
+        "dataset.points=6000",
+        "training={batch_size: full, max_steps: 800, checkpoint_seconds: 0.05, target_loss: null}",
+        "training={step_tolerance: 0, gradient_tolerance: 0}",
     )
     command = [sys.executable, "-m", "lmrun", "train", "--quiet"]
     start = [*command, "sinc", *overrides, "--runs-dir", str(tmp_path), "--name"]

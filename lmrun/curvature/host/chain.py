@@ -129,7 +129,7 @@ class Chain:
     def table(self, reads: Sequence[Array], cotangents: Sequence[Array], out: Array) -> None:
         """Write every sample's derivative into `out` [n, rows]: [x; 1] outer c per layer."""
         for layer, read, pulled in zip(self.layers, reads, cotangents, strict=True):
-            block = out[layer.start : layer.end].reshape(layer.height, layer.outputs, -1, copy=False)
+            block = out[layer.start : layer.end].reshape(layer.height, layer.outputs, -1)
             np.multiply(read[:, None], pulled[None], out=block)
 
     def gradient(self, reads: Sequence[Array], cotangents: Sequence[Array]) -> Array:

@@ -7,15 +7,14 @@ NumPy's vectorized loops are as fast as XLA's (docs/benchmarks.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from itertools import product
+from collections.abc import Iterator, Sequence
 from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.curvature.batch import draw_on_host, host_rows
-from lmrun.curvature.graph import Call
+from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.host.chain import Chain, Point, chain_of
 from lmrun.curvature.jacobian import Linear
 from lmrun.curvature.kernels import Kernels
@@ -35,18 +34,20 @@ PIECE_BYTES = 2**20
 """Of a piece of the Jacobian: half of a core's own cache (docs/benchmarks.md)."""
 
 
-class Pulled(NamedTuple):
-    """A forward pass and its backward passes.
+class Passed(NamedTuple):
+    """A forward pass over a chunk.
 
     Attributes:
-        reads: What each layer reads, [x; 1] where it has a bias.
-        cotangents: Of sqrt(w) times each output, at every layer's W^T x + b [units, rows].
+        params: Where [n].
+        point: What it made.
+        root: sqrt(w) [rows].
         residual: sqrt(w) r [outputs, rows].
         value: Sum of w_i l_i.
     """
 
-    reads: list[Array]
-    cotangents: list[list[Array]]
+    params: Array
+    point: Point
+    root: Array
     residual: Array
     value: float
 
@@ -66,6 +67,8 @@ class HostKernels(Kernels):
     most_rows_alone = 4096
     """Threads of NumPy wait for each other between operations: two of them take 2.3 ms for 2,048 rows of 61
     parameters and 4.3 for 8,192, one 1.4 and 4.8; of 311 parameters 2,488 rows take 8.1 ms either way."""
+    chunk_bytes = 2**24
+    """Memory of a thread for the values of its chunk; see `row_bytes`."""
     multiple = 16
     """Numbers of float32 in a line of the cache: features that begin with one take half of the time."""
     hold = staticmethod(host_rows)
@@ -82,8 +85,8 @@ class HostKernels(Kernels):
         self.outputs = self.host_outputs
 
     def row_bytes(self, itemsize: int) -> int:
-        """Its values in all layers."""
-        return itemsize * self.graph.value_size
+        """Its inputs, and values, slopes and cotangents in all layers."""
+        return itemsize * (self.chain.layers[0].height + 3 * self.graph.value_size)
 
     def table_bytes(self, rows: int, itemsize: int) -> int:
         """A piece."""
@@ -121,27 +124,34 @@ class HostKernels(Kernels):
         self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor, key: Tensor | None = None
     ) -> Linear:
         """See `Kernels.plain_jacobian_and_residual`."""
-        done = self._pulled(params, inputs, targets, weights)
+        done = self._passed(params, inputs, targets, weights)
         width, rows = done.residual.shape
         table = np.empty((self.chain.size + 1, width * rows), done.residual.dtype)
         for unit in range(width):
-            self._write(done, unit, slice(0, rows), table[:, unit * rows : (unit + 1) * rows])
+            pulled = self._pulled(done, unit)
+            self._write(done, unit, pulled, slice(0, rows), table[:, unit * rows : (unit + 1) * rows])
         return Linear(table, None, done.value)
 
     def tables(self, params: Tensor, *rows: Tensor) -> Iterator[Linear]:
         """See `Kernels.tables`: J is written by pieces that stay in the cache."""
-        done = self._pulled(params, *rows)
+        done = self._passed(params, *rows)
         height, (width, count) = self.chain.size + 1, done.residual.shape
         pieces = -(-count * height * done.residual.itemsize // PIECE_BYTES)
         length, value = -(-count // pieces), done.value
-        memory = self.chain.scratch.take(1, height * length, done.residual.dtype)[0]
-        for unit, start in product(range(width), range(0, count, length)):
-            piece = slice(start, min(start + length, count))
-            size = piece.stop - piece.start
-            table = memory[: height * size].reshape(height, size)
-            self._write(done, unit, piece, table)
-            yield Linear(table, None, value)
-            value = 0.0
+        scratch = self.chain.scratch
+        memory = scratch.take(1, height * length, done.residual.dtype)[0]
+        used = scratch.used
+        for unit in range(width):
+            # One output's cotangents at a time, all in the same memory.
+            scratch.release(used)
+            pulled = self._pulled(done, unit)
+            for start in range(0, count, length):
+                piece = slice(start, min(start + length, count))
+                size = piece.stop - piece.start
+                table = memory[: height * size].reshape(height, size)
+                self._write(done, unit, pulled, piece, table)
+                yield Linear(table, None, value)
+                value = 0.0
 
     def _forward(self, params: Tensor, inputs: Tensor) -> tuple[list[Array], Array]:
         self.chain.scratch.clear()
@@ -152,22 +162,24 @@ class HostKernels(Kernels):
         return self.chain.at(np.asarray(params), np.asarray(inputs))
 
     @silent
-    def _pulled(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> Pulled:
+    def _passed(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> Passed:
         weight, point = np.asarray(weights), self._at(params, inputs)
         root, error = np.sqrt(weight), point.outputs - np.asarray(targets).T
-        cotangents = []
-        for unit in range(len(error)):
-            seed = np.zeros_like(error)
-            seed[unit] = root
-            cotangents.append(self.chain.cotangents(np.asarray(params), point, seed))
-        return Pulled(point.reads, cotangents, error * root, _value(error, weight))
+        return Passed(np.asarray(params), point, root, error * root, _value(error, weight))
 
     @silent
-    def _write(self, done: Pulled, unit: int, piece: slice, table: Array) -> None:
+    def _pulled(self, done: Passed, unit: int) -> list[Array]:
+        """The cotangents of sqrt(w) times an output at every layer's W^T x + b [units, rows]."""
+        seed = self.chain.scratch.take(len(done.residual), len(done.root), done.residual.dtype)
+        seed[:] = 0
+        seed[unit] = done.root
+        return self.chain.cotangents(done.params, done.point, seed)
+
+    @silent
+    def _write(self, done: Passed, unit: int, pulled: Sequence[Array], piece: slice, table: Array) -> None:
         """Write [J, r]^T of an output for some rows."""
-        reads = [read[:, piece] for read in done.reads]
-        pulled = [cotangent[:, piece] for cotangent in done.cotangents[unit]]
-        self.chain.table(reads, pulled, table[:-1])
+        reads = [read[:, piece] for read in done.point.reads]
+        self.chain.table(reads, [cotangent[:, piece] for cotangent in pulled], table[:-1])
         table[-1] = done.residual[unit, piece]
 
     @silent
@@ -216,13 +228,15 @@ class HostKernels(Kernels):
 
 
 def _value(error: Array, weights: Array) -> float:
-    """Sum of w_i (mean over the outputs of e_i^2) for e [outputs, rows]."""
+    """Sum of w_i (mean over the outputs of e_i^2) for e [outputs, rows], added up in float64."""
     squares = error * error
-    return float(squares[0] @ weights) if len(error) == 1 else float(squares.mean(axis=0) @ weights)
+    means = squares[0] if len(error) == 1 else squares.mean(axis=0)
+    if means.dtype == np.float64:
+        return float(means @ weights)
+    return float(np.sum(means * weights, dtype=np.float64))
 
 
-def host_kernels(network: Network, loss: Loss) -> Kernels:
-    """Return the kernels of a model on the CPU: in NumPy where it is a chain, compiled where it is not."""
-    kernels = Kernels(network, loss)
-    chain = chain_of(kernels.graph) if isinstance(loss, MeanSquaredError) else None
-    return kernels if chain is None else HostKernels(network, loss, chain)
+def host_kernels(network: Network, loss: Loss) -> HostKernels | None:
+    """Return the kernels of a model in NumPy; None unless it is a chain of dense layers under mse."""
+    chain = chain_of(Graph(network)) if isinstance(loss, MeanSquaredError) else None
+    return None if chain is None else HostKernels(network, loss, chain)

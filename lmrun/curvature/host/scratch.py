@@ -23,15 +23,27 @@ class Scratch(threading.local):
     def __init__(self) -> None:
         self._memory = np.empty(0, np.uint8)
         self._used = 0
+        self._most = 0
         self._views: dict[tuple[Any, ...], Array] = {}
 
     def clear(self) -> None:
         """Begin anew: what was taken before is overwritten from now on."""
-        if self._used > len(self._memory):
-            memory = np.empty(self._used + LINE, np.uint8)
+        most = max(self._most, self._used)
+        if most > len(self._memory):
+            memory = np.empty(most + LINE, np.uint8)
             self._memory = memory[-memory.ctypes.data % LINE :]
             self._views.clear()
-        self._used = 0
+        self._used = self._most = 0
+
+    @property
+    def used(self) -> int:
+        """How far the memory is taken; `release` gives back what was taken since."""
+        return self._used
+
+    def release(self, used: int) -> None:
+        """Give back what was taken since `used` was read."""
+        self._most = max(self._most, self._used)
+        self._used = used
 
     def take(self, height: int, width: int, dtype: np.dtype[Any]) -> Array:
         """Return an array [height, width] of any content, in C order."""
