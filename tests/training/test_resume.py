@@ -115,7 +115,8 @@ def test_a_crash_after_the_last_step_changes_nothing(runs, monkeypatch):
     for summaries in (summary, expected):
         summaries.pop("run")
         summaries.pop("seconds")
-    assert summary == expected
+    changing = {"peak_memory_bytes": None}
+    assert {**summary, **changing} == {**expected, **changing}
 
 
 def interrupted_table(runs, tmp_path, monkeypatch):
@@ -185,8 +186,8 @@ def test_sigkill_at_random_moments(tmp_path):
     """The whole command, killed for real; benchmarks/kill_and_resume.py does it twenty times."""
     overrides = (
         "dataset.points=6000",
-        "training={batch_size: full, max_steps: 800, checkpoint_seconds: 0.05, target_loss: null}",
-        "training={step_tolerance: 0, gradient_tolerance: 0}",
+        "training={batch_size: full, max_steps: 800, checkpoint_seconds: 0.05, target_loss: null,"
+        " step_tolerance: 0, gradient_tolerance: 0}",
     )
     command = [sys.executable, "-m", "lmrun", "train", "--quiet"]
     start = [*command, "sinc", *overrides, "--runs-dir", str(tmp_path), "--name"]
@@ -206,5 +207,5 @@ def test_sigkill_at_random_moments(tmp_path):
         process = subprocess.Popen([*command, "--resume", "killed", "--runs-dir", str(tmp_path)])
     assert process.wait(timeout=120) == 0
     run = RunDirectory(killed)
-    assert json.loads(run.summary.read_text())["steps"] == 400
+    assert json.loads(run.summary.read_text())["steps"] == 800
     assert_same(run, RunDirectory(tmp_path / "whole"))
