@@ -172,7 +172,7 @@ def ratio_text(value: float) -> str:
     """A ratio in two digits."""
     if not math.isfinite(value):
         return "∞" if value > 0 else "?"
-    return f"{value:.2g}" if value < 100 else f"{value:,.0f}"
+    return f"{value:.2g}" if value < 100 else f"{float(f'{value:.2g}'):,.0f}"
 
 
 RUNNING: tuple[tuple[str, str, Callable[[Result], float], Callable[[float], str]], ...] = (

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from lmrun.compare.groups import Group
 from lmrun.compare.results import Result
 from lmrun.compare.statistics import spread
-from lmrun.compare.table import Measure, loss_text, paired, ratio_text
+from lmrun.compare.table import Measure, loss_text, paired, ratio_text, seconds_text
 
 FEWEST_SEEDS = 3
 ALIKE = 1.1
@@ -32,9 +32,12 @@ class Verdict:
 
 
 def verdict(groups: Sequence[Group], speed: Measure | None) -> Verdict:
-    """Judge by the test accuracy where every run has one, else by the lowest loss."""
+    """Judge by the time where all reach the target that was asked for, else by accuracy or lowest loss."""
     if len(groups) < 2:
         return Verdict("One group alone: nothing to compare it with.", None, False)
+    target = _target_of_all(groups)
+    if target is not None:
+        return _by_time(groups, target)
     accuracy = all("accuracy" in result.test for member in groups for result in member.results)
     read: Callable[[Result], float] = _error if accuracy else _loss
     medians = [spread([read(result) for result in member.results]).median for member in groups]
@@ -52,6 +55,36 @@ def verdict(groups: Sequence[Group], speed: Measure | None) -> Verdict:
     supported = wins == len(mine) and wins >= FEWEST_SEEDS
     text = f"{first.label} is better: {_by_how_much(second, best, other, accuracy)}{sooner}. "
     return Verdict(text + _support(wins, len(mine)), first.label, supported)
+
+
+def _target_of_all(groups: Sequence[Group]) -> float | None:
+    """The loss at which all runs ended, because it was asked for: how far below they are is an accident."""
+    results = [result for member in groups for result in member.results]
+    asked = {result.target_loss for result in results}
+    target = next(iter(asked))
+    if len(asked) > 1 or target is None or "accuracy" in results[0].test:
+        return None
+    return target if all(math.isfinite(result.reached(target)[0]) for result in results) else None
+
+
+def _by_time(groups: Sequence[Group], target: float) -> Verdict:
+    def read(result: Result) -> float:
+        return result.reached(target)[0]
+
+    ordered = sorted(groups, key=lambda member: spread(list(map(read, member.results))).median)
+    first, second = ordered[:2]
+    mine, others = (spread(list(map(read, member.results))).median for member in (first, second))
+    reach = f"all reach the target {target:.3g}"
+    if others < ALIKE * mine:
+        return Verdict(f"{first.label} and {second.label} are as fast: {reach}.", None, False)
+    one, other = paired(first, second, read)
+    wins = sum(a < b for a, b in zip(one, other, strict=True))
+    seconds = f"{seconds_text(mine)} s instead of {seconds_text(others)} s for {second.label}"
+    text = (
+        f"{first.label} is better: {reach}, it does so {ratio_text(others / mine)} times sooner ({seconds}). "
+    )
+    supported = wins == len(one) and wins >= FEWEST_SEEDS
+    return Verdict(text + _support(wins, len(one)), first.label, supported)
 
 
 def _error(result: Result) -> float:

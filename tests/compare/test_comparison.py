@@ -244,6 +244,25 @@ def test_verdicts_without_numbers(make_result):
     assert "it ends at 0.0e+00, adam at 1.0e-01" in verdict(exact, speed_ups(exact)).text
 
 
+def test_where_all_reach_the_target_the_time_counts(make_result):
+    training = {"target_loss": 0.1}
+    results = [
+        make_result(name, seed, [1.0, loss], pace=pace, training=training)
+        for seed in (1, 2, 3)
+        for name, loss, pace in (("lm", 0.09, 0.5), ("adam", 1e-9, 2.0))
+    ]
+    judged = verdict(group(results), None)
+    assert (judged.winner, judged.supported) == ("lm", True)
+    assert judged.text == (
+        "lm is better: all reach the target 0.1, it does so 4 times sooner (0.5 s instead of 2 s for adam). "
+        "All 3 seeds agree."
+    )
+    missed = [*results, make_result("adam", 4, [1.0, 0.5], training=training)]
+    assert "ends" in verdict(group(missed), None).text
+    alike = [make_result(name, 1, [1.0, 0.09], training=training) for name in ("lm", "adam")]
+    assert verdict(group(alike), None).text == "lm and adam are as fast: all reach the target 0.1."
+
+
 def test_classes_are_judged_by_their_accuracy(make_result):
     found = group(
         [
