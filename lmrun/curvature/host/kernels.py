@@ -67,8 +67,9 @@ class HostKernels(Kernels):
     most_rows_alone = 4096
     """Threads of NumPy wait for each other between operations: two of them take 2.3 ms for 2,048 rows of 61
     parameters and 4.3 for 8,192, one 1.4 and 4.8; of 311 parameters 2,488 rows take 8.1 ms either way."""
-    chunk_bytes = 2**24
-    """Memory of a thread for the values of its chunk; see `row_bytes`."""
+    chunk_bytes = 12 * 2**20
+    """Memory of a thread for the values of its chunk, see `row_bytes`: a step on 20,000 rows of sinc takes
+    8.9 ms with 8 MiB, 7.6 with 12; more only adds to the peak (docs/benchmarks.md)."""
     multiple = 16
     """Numbers of float32 in a line of the cache: features that begin with one take half of the time."""
     hold = staticmethod(host_rows)
