@@ -3,13 +3,17 @@
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import lmrun  # noqa: F401 - first: it sets what NumPy and TensorFlow read from the environment
 import numpy as np
 import pytest
+from finished_runs import result_maker
 from hypothesis import settings
 from numpy.typing import NDArray
+
+from lmrun.compare.results import Result
 
 # Tests neither read nor fill the user's cache of compiled functions; nor do the processes that they start.
 os.environ["LMRUN_CACHE"] = "off"
@@ -114,3 +118,9 @@ def make_formula() -> Callable[..., Any]:
         return build_formula(config, columns, dtype="float64")
 
     return make
+
+
+@pytest.fixture
+def make_result(tmp_path: Path) -> Callable[..., Result]:
+    """See `result_maker`."""
+    return result_maker(tmp_path)

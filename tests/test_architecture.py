@@ -44,6 +44,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "training": ANYTHING - {"cli", "__main__", "compare", "plotting", "report"},
     "compare": {"runs", "config", "errors", "status"},
     "plotting": {"runs", "compare", "config", "errors", "status"},
+    "report": {"runs", "compare", "plotting", "config", "errors", "status"},
     "cli": ANYTHING,
     "__main__": {"cli"},
 }
@@ -53,15 +54,16 @@ MAY_NOT_LOAD: dict[str, set[str]] = {
     "errors": {"numpy", "scipy", "tensorflow", "keras", "pandas", "matplotlib"},
     "status": {"numpy", "scipy", "tensorflow", "keras", "pandas", "matplotlib"},
     "config": {"numpy", "scipy", "tensorflow", "keras", "pandas", "matplotlib"},
-    "cli": {"numpy", "scipy", "tensorflow", "keras", "pandas", "matplotlib"},
+    "cli": {"numpy", "scipy", "tensorflow", "keras", "pandas", "matplotlib", "plotly", "jinja2"},
     "runs": {"tensorflow", "keras", "matplotlib"},
     "plotting": {"tensorflow", "keras"},
     "compare": {"tensorflow", "keras"},
+    "report": {"tensorflow", "keras"},
     "datasets": {"tensorflow", "keras", "matplotlib"},
     "seeding": {"tensorflow", "keras"},
 }
 """Packages that a room does not import when its modules are imported."""
-NEVER_LOADS = {"runs", "plotting", "config", "errors", "status", "seeding", "datasets"}
+NEVER_LOADS = {"runs", "plotting", "report", "config", "errors", "status", "seeding", "datasets"}
 """Rooms for which that holds inside functions too, as far as TensorFlow is concerned."""
 
 PRIVATE = ("tensorflow.python", "keras.src", "keras._", "numpy._", "scipy._", "pandas._", "pandas.core")

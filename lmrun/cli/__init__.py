@@ -19,6 +19,7 @@ COMMANDS: dict[str, str] = {
     "train": "lmrun.cli.train",
     "compare": "lmrun.cli.compare",
     "plot": "lmrun.cli.plot",
+    "report": "lmrun.cli.report",
     "ls": "lmrun.cli.ls",
     "show": "lmrun.cli.show",
     "rm": "lmrun.cli.rm",

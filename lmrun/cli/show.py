@@ -5,7 +5,7 @@ from __future__ import annotations
 import time
 from collections.abc import Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -29,6 +29,7 @@ def show(
     as_json: AsJson = False,
 ) -> None:
     """Show a run: how it ended, its config, its loss, its files, and how to go on."""
+    from lmrun.runs.facts import config_text, documents
     from lmrun.runs.listing import read_entry
     from lmrun.runs.remove import find_any
 
@@ -40,7 +41,7 @@ def show(
         from lmrun.runs.files import to_json
 
         typer.echo(
-            to_json({"schema_version": SCHEMA_VERSION, **entry.document, **_documents(entry)}), nl=False
+            to_json({"schema_version": SCHEMA_VERSION, **entry.document, **documents(found)}), nl=False
         )
         return
     from rich.console import Console
@@ -53,54 +54,22 @@ def show(
     console.print(Text(found.name, style="bold"), soft_wrap=True)
     for label, text in lines:
         console.print(Text.assemble((label.ljust(width), "dim"), text), soft_wrap=True)
-    text = _config_text(found)
+    text = config_text(found)
     if text:
         console.print()
         console.print(Syntax(text, "yaml", theme="ansi_light", background_color="default", word_wrap=True))
 
 
-def _config_text(run: RunDirectory) -> str:
-    """The config as it is; nothing where it cannot be read, which the entry says already."""
-    try:
-        return run.config.read_text(encoding="utf-8", errors="replace").rstrip()
-    except OSError:
-        return ""
-
-
 def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
     """Label and text of each line; what does not apply is left out."""
-    from lmrun.runs.listing import numbers
+    from lmrun.runs.facts import facts
     from lmrun.runs.remove import sizes
 
-    run, documents = entry.run, _documents(entry)
-    summary, manifest = documents["summary"] or {}, documents["manifest"] or {}
-    yield "status", entry.state
-    for label, text in (
-        ("problem", entry.problem),
-        ("", str(summary.get("message") or "")),
-        ("tags", " ".join(entry.labels.tags)),
-        ("note", entry.labels.note),
-    ):
-        if text:
-            yield label, text
-    losses = _losses(run)
+    yield from facts(entry)
+    losses = _losses(entry.run)
     if losses:
         yield "loss", f"{losses[0]:.4g} {sparkline(losses)} {losses[-1]:.4g}"
-    if entry.best_loss is not None:
-        yield "best loss", f"{entry.best_loss:.6g}"
-    for name, value in entry.test.items():
-        yield f"test {name}", f"{value:.6g}"
-    if entry.steps is not None and entry.seconds is not None:
-        yield "steps", f"{entry.steps:,} in {entry.seconds:.2f} s"
-    for name, value in numbers(summary.get("params")).items():
-        yield name, f"{value:.12g}"
-    for name in ("started", "finished"):
-        if manifest.get(name):
-            yield name, f"{str(manifest[name])[:19].replace('T', ' ')} UTC"
-    versions = manifest.get("versions")
-    if isinstance(versions, dict):
-        yield "versions", ", ".join(f"{name} {value}" for name, value in versions.items() if value)
-    for path, size in sizes(run):
+    for path, size in sizes(entry.run):
         yield "file", f"{path}  {size / 1e3:,.1f} kB"
     yield from _next(entry)
 
@@ -130,21 +99,6 @@ def _losses(run: RunDirectory) -> list[float]:
         # The entry of a run with such a file says so; the rest of it is worth showing.
         return []
     return [float(loss) for loss in table["loss"].dropna()]
-
-
-def _documents(entry: Entry) -> dict[str, Any]:
-    """The JSON files of a run, None for what cannot be read, and the names of all files."""
-    from lmrun.errors import RunDirectoryError
-    from lmrun.runs.files import read_json
-
-    run = entry.run
-    found: dict[str, Any] = {}
-    for name, path in (("summary", run.summary), ("manifest", run.manifest)):
-        try:
-            found[name] = read_json(path) if path.is_file() else None
-        except RunDirectoryError:
-            found[name] = None
-    return found
 
 
 def _follow(run: RunDirectory) -> None:

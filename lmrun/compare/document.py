@@ -12,10 +12,12 @@ from pathlib import Path
 from typing import Any
 
 from lmrun.compare.groups import Group, warnings
+from lmrun.compare.results import read_result
 from lmrun.compare.table import as_csv, as_markdown, measures, speed_ups
 from lmrun.compare.verdict import verdict
 from lmrun.errors import RunDirectoryError
 from lmrun.runs.files import read_json, write_json_atomically, write_text_atomically
+from lmrun.runs.layout import RunDirectory
 
 SCHEMA_VERSION = 1
 PREFIX = "compare-"
@@ -50,6 +52,11 @@ class ComparisonDirectory:
     def figure(self) -> Path:
         """The losses of all groups."""
         return self.path / "comparison.png"
+
+    @property
+    def report(self) -> Path:
+        """The page about the comparison."""
+        return self.path / "comparison.html"
 
     @property
     def exists(self) -> bool:
@@ -149,6 +156,32 @@ def read_comparison(folder: ComparisonDirectory) -> dict[str, Any]:
     if not whole:
         raise RunDirectoryError(f"{folder.document} is damaged. Compare the runs again.")
     return document
+
+
+def stored_groups(folder: ComparisonDirectory, document: Mapping[str, Any]) -> tuple[list[Group], list[str]]:
+    """Return the groups of a stored comparison, and a sentence for each run that is no longer there.
+
+    Runs are looked for where they were, and beside the comparison, should the folder have moved.
+
+    Raises:
+        RunDirectoryError: Of some group no run is left.
+    """
+    groups, missing = [], []
+    for member in document["groups"]:
+        results = []
+        for path in map(Path, member["runs"]):
+            places = (RunDirectory(path), RunDirectory(folder.path.parent / path.name))
+            try:
+                results.append(read_result(next((run for run in places if run.exists), places[0])))
+            except RunDirectoryError as error:
+                missing.append(f"The run {path.name} of this comparison cannot be drawn. {error}")
+        if not results:
+            raise RunDirectoryError(
+                f"Of the runs of {member['label']} in {folder.path} none is left. The table still is: "
+                f"lmrun compare {folder.path}"
+            )
+        groups.append(Group(str(member["label"]), tuple(results)))
+    return groups, missing
 
 
 def read_table(path: Path) -> str:

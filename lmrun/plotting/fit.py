@@ -9,11 +9,8 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from lmrun.plotting.fitted import Fitted, Part, r_squared
+from lmrun.plotting.fitted import Fitted, digits, dimensions, r_squared, some
 from lmrun.plotting.style import INK, SOFT, check_format, look, save, styled
-
-MOST_POINTS = 4000
-"""Drawn of a split: more hide each other."""
 
 
 def plot_fit(fitted: Fitted, output: Path) -> Path:
@@ -31,32 +28,16 @@ def plot_fit(fitted: Fitted, output: Path) -> Path:
 
 def draw_fit(fitted: Fitted) -> Figure:
     """Return the figure; call it inside `styled()`."""
-    figure = DRAWN.get(_dimensions(fitted), _predicted)(fitted)
+    figure = DRAWN.get(dimensions(fitted), _predicted)(fitted)
     figure.suptitle(fitted.title, fontsize=11, parse_math=False)
     return figure
-
-
-def _dimensions(fitted: Fitted) -> int:
-    """Inputs of a single target, 0 where no curve and no surface can be drawn over them."""
-    inputs = np.concatenate([part.inputs for part in fitted.parts.values()])
-    if inputs.ndim != 2 or len(fitted.target_names) > 1:
-        return 0
-    # A surface needs three points that lie on no line.
-    flat = inputs.shape[1] == 2 and np.linalg.matrix_rank(inputs - inputs[0]) < 2
-    return 0 if flat else inputs.shape[1]
-
-
-def _some(part: Part) -> Part:
-    """Every so many-th row, lest points hide each other."""
-    stride = -(-len(part.inputs) // MOST_POINTS)
-    return Part(*(values[::stride] for values in part))
 
 
 def _curve(fitted: Fitted) -> Figure:
     figure = Figure(figsize=(8.0, 5.4), layout="constrained")
     upper, lower = figure.subplots(2, 1, sharex=True, height_ratios=[2.2, 1])
     for place, (name, part) in enumerate(fitted.parts.items()):
-        shown, style = _some(part), look(place + 1)
+        shown, style = some(part), look(place + 1)
         upper.plot(
             shown.inputs[:, 0],
             shown.targets[:, 0],
@@ -82,7 +63,7 @@ def _curve(fitted: Fitted) -> Figure:
 def _surface(fitted: Fitted) -> Figure:
     figure = Figure(figsize=(10.0, 4.2), layout="constrained")
     left, right = figure.subplots(1, 2, sharex=True, sharey=True)
-    parts = [_some(part) for part in fitted.parts.values()]
+    parts = [some(part) for part in fitted.parts.values()]
     inputs, targets, outputs = (np.concatenate([part[place] for part in parts]) for place in range(3))
     x, y, residuals = inputs[:, 0], inputs[:, 1], (targets - outputs)[:, 0]
     surface = left.tricontourf(x, y, outputs[:, 0], levels=20, cmap="viridis")
@@ -122,8 +103,8 @@ def _against(axes: Axes, fitted: Fitted, target: int) -> None:
     low, high = float(min(map(np.min, every))), float(max(map(np.max, every)))
     axes.plot([low, high], [low, high], color=SOFT, linewidth=0.8, zorder=1)
     for place, (name, part) in enumerate(fitted.parts.items()):
-        shown, style = _some(part), look(place)
-        label = f"{name}, R² = {_digits(float(r_squared(part)[target]))}"
+        shown, style = some(part), look(place)
+        label = f"{name}, R² = {digits(float(r_squared(part)[target]))}"
         axes.plot(
             shown.targets[:, target], shown.outputs[:, target], style.marker, color=style.color, markersize=3,
             alpha=0.5, label=label, markeredgewidth=0,
@@ -132,14 +113,6 @@ def _against(axes: Axes, fitted: Fitted, target: int) -> None:
     axes.set_xlabel(f"{name}, true", parse_math=False)
     axes.set_ylabel(f"{name}, predicted", parse_math=False)
     axes.legend(frameon=True, framealpha=0.9, edgecolor="none")
-
-
-def _digits(value: float) -> str:
-    """R^2 with as many digits as tell it from one."""
-    if not np.isfinite(value):
-        return "none"
-    digits = 3 if value < 0.99 else min(12, int(-np.log10(max(1 - value, 1e-12))) + 3)
-    return f"{value:.{digits}f}"
 
 
 DRAWN: dict[int, Callable[[Fitted], Figure]] = {1: _curve, 2: _surface}

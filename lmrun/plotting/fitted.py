@@ -13,6 +13,9 @@ from lmrun.errors import UsageError
 
 Values = NDArray[np.float64]
 
+MOST_POINTS = 4000
+"""Drawn of a split: more hide each other."""
+
 
 class Part(NamedTuple):
     """The rows of one split.
@@ -54,12 +57,20 @@ class Fitted:
         """Refuse a figure that only a regression has.
 
         Raises:
-            UsageError: The run predicts classes.
+            UsageError: The run predicts classes, or its outputs are not finite.
         """
         if not self.values:
             raise UsageError(f"--kind {kind} is for values; this run predicts classes. Try --kind confusion.")
+        self.finite()
+
+    def finite(self) -> None:
+        """Refuse outputs that cannot be drawn.
+
+        Raises:
+            UsageError: Some are not finite.
+        """
         if not all(np.isfinite(part.outputs).all() for part in self.parts.values()):
-            raise UsageError("The model's outputs are not finite; there is no fit to draw. Try --kind loss.")
+            raise UsageError("The model's outputs are not finite; there is no fit to draw.")
 
     def last(self) -> tuple[str, Part]:
         """Return the split that says most about unseen rows: test, validation, training, in this order."""
@@ -73,3 +84,27 @@ def r_squared(part: Part) -> Values:
     with np.errstate(divide="ignore", invalid="ignore"):
         ratio: Values = np.sum((part.targets - part.outputs) ** 2, axis=0) / spread
     return np.where(spread > 0, 1 - ratio, np.nan)
+
+
+def dimensions(fitted: Fitted) -> int:
+    """Inputs of a single target, 0 where no curve and no surface can be drawn over them."""
+    inputs = np.concatenate([part.inputs for part in fitted.parts.values()])
+    if inputs.ndim != 2 or len(fitted.target_names) > 1:
+        return 0
+    # A surface needs three points that lie on no line.
+    flat = inputs.shape[1] == 2 and np.linalg.matrix_rank(inputs - inputs[0]) < 2
+    return 0 if flat else inputs.shape[1]
+
+
+def some(part: Part) -> Part:
+    """Every so many-th row, lest points hide each other."""
+    stride = -(-len(part.inputs) // MOST_POINTS)
+    return Part(*(values[::stride] for values in part))
+
+
+def digits(value: float) -> str:
+    """R^2 with as many digits as tell it from one."""
+    if not np.isfinite(value):
+        return "none"
+    digits = 3 if value < 0.99 else min(12, int(-np.log10(max(1 - value, 1e-12))) + 3)
+    return f"{value:.{digits}f}"

@@ -108,6 +108,16 @@ class RunDirectory:
         return self.plot("loss")
 
     @property
+    def report(self) -> Path:
+        """The page about the run."""
+        return self.path / "report.html"
+
+    @property
+    def tensorboard(self) -> Path:
+        """The folder of the event files, where they are asked for."""
+        return self.path / "tensorboard"
+
+    @property
     def log(self) -> Path:
         """What the run said to its user."""
         return self.path / "log.txt"

@@ -3,37 +3,16 @@
 import matplotlib.image
 import numpy as np
 import pytest
+from fitted_examples import classified, made
 
 from lmrun.errors import UsageError
 from lmrun.plotting.classes import confusion, draw_confusion, plot_confusion, worst
 from lmrun.plotting.damping import draw_damping
 from lmrun.plotting.filters import draw_filters, plot_filters
-from lmrun.plotting.fit import _digits, draw_fit, plot_fit
-from lmrun.plotting.fitted import Fitted, Part, r_squared
+from lmrun.plotting.fit import draw_fit, plot_fit
+from lmrun.plotting.fitted import Fitted, Part, digits, r_squared
 from lmrun.plotting.residuals import draw_residuals, plot_residuals
 from lmrun.plotting.style import styled
-
-
-def made(columns=1, targets=1, rows=200, noise=0.01, splits=("training", "test")):
-    rng = np.random.default_rng(1)
-    parts = {}
-    for name in splits:
-        inputs = rng.uniform(-1, 1, (rows, columns))
-        outputs = np.stack([np.sin(3 * inputs.sum(axis=1) + target) for target in range(targets)], axis=1)
-        parts[name] = Part(inputs, outputs + noise * rng.normal(size=outputs.shape), outputs)
-    names = tuple(f"x{column}" for column in range(columns)), tuple(f"y{target}" for target in range(targets))
-    return Fitted("a $run", parts, *names)
-
-
-def classified(rows=60, images=True):
-    rng = np.random.default_rng(2)
-    labels = rng.integers(0, 3, rows)
-    scores = rng.normal(size=(rows, 3))
-    scores[np.arange(rows), labels] += 2
-    inputs = rng.uniform(size=(rows, 5, 4, 1) if images else (rows, 2))
-    parts = {"test": Part(inputs, labels, scores)}
-    filters = rng.normal(size=(2, 3, 1, 9))
-    return Fitted("c", parts, ("x",), ("y",), classes=3, values=False, filters=filters)
 
 
 def drawn(draw, *arguments):
@@ -83,7 +62,7 @@ def test_r_squared():
     part = Part(np.zeros((3, 1)), np.array([[1.0, 5], [2, 5], [3, 5]]), np.array([[1.0, 5], [2, 5], [4, 5]]))
     assert r_squared(part)[0] == 0.5
     assert np.isnan(r_squared(part)[1])
-    assert [_digits(value) for value in (0.5, 0.9999, 1 - 1e-8, 1.0, np.nan)] == [
+    assert [digits(value) for value in (0.5, 0.9999, 1 - 1e-8, 1.0, np.nan)] == [
         "0.500", "0.9999000", "0.9999999900", "1.000000000000", "none",
     ]  # fmt: skip
 

@@ -5,7 +5,6 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import pytest
 import yaml
 
 from lmrun.compare.results import Result, read_result
@@ -14,8 +13,7 @@ from lmrun.runs.metrics import MetricsWriter
 from lmrun.runs.summary import write_summary
 
 
-@pytest.fixture
-def make_result(tmp_path: Path) -> Callable[..., Result]:
+def result_maker(folder: Path) -> Callable[..., Result]:
     """Return a function that writes a run: losses at steps 0, 1, 2, ... and `pace` seconds apart."""
 
     def make(
@@ -40,9 +38,9 @@ def make_result(tmp_path: Path) -> Callable[..., Result]:
             "training": {"max_steps": 3, "target_loss": None},
             **changes,
         }
-        number = len(list((tmp_path / "runs").glob("*"))) if (tmp_path / "runs").exists() else 0
+        number = len(list((folder / "runs").glob("*"))) if (folder / "runs").exists() else 0
         run = create_run(
-            tmp_path / "runs",
+            folder / "runs",
             dataset="sinc",
             optimizer=optimizer,
             seed=seed,

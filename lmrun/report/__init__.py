@@ -1,0 +1,1 @@
+"""One HTML page about a run or a comparison: it opens without a network and can be explored."""

@@ -1,0 +1,121 @@
+"""From runs, or a comparison of them, to a page."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+from lmrun.compare.groups import FREE, Group, flattened
+from lmrun.errors import RunDirectoryError
+from lmrun.report.charts import Chart, damping_chart, loss_chart
+from lmrun.report.page import Fact, Page, RunSection, Table
+from lmrun.report.traces import Trace, read_trace
+from lmrun.runs.facts import config_text, documents, facts
+from lmrun.runs.layout import RunDirectory
+from lmrun.runs.listing import read_entry
+
+
+def page_of_run(run: RunDirectory, fits: Sequence[Chart], warnings: Sequence[str]) -> Page:
+    """Return the page of a single run, which may still train.
+
+    Args:
+        run: The run.
+        fits: The charts of its fit.
+        warnings: Why there are none, for example.
+    """
+    entry = read_entry(run)
+    label = " · ".join(
+        word for word in (entry.dataset, entry.optimizer, entry.seed and f"seed {entry.seed}") if word
+    )
+    summary = documents(run)["summary"] or {}
+    lead = str(summary.get("message") or f"This run is {entry.state}.")
+    problems = [entry.problem] if entry.problem else []
+    charts, failures = curves([(run, "", 0)], [""])
+    return Page(label or run.name, lead, [*charts, *fits], [section(run)], [*problems, *failures, *warnings])
+
+
+def page_of_groups(
+    groups: Sequence[Group], document: Mapping[str, Any], fits: Sequence[Chart], warnings: Sequence[str]
+) -> Page:
+    """Return the page of a comparison.
+
+    Args:
+        groups: What is compared.
+        document: See `compare.document`.
+        fits: The charts of the best fit of each group.
+        warnings: Why some are missing, for example.
+    """
+    named = [
+        (
+            result.run,
+            f"{member.label}, seed {result.seed}" if len(member.results) > 1 else member.label,
+            place,
+        )
+        for place, member in enumerate(groups)
+        for result in member.results
+    ]
+    datasets = dict.fromkeys(
+        str(result.config["dataset"]["name"]) for member in groups for result in member.results
+    )
+    labels = [member.label for member in groups]
+    charts, failures = curves(named, labels)
+    measures = Table(labels, [(row["name"], row["texts"], row["best"]) for row in document["table"]])
+    return Page(
+        title=f"{' and '.join(datasets)}: {' against '.join(labels)}",
+        lead=str(document["verdict"]["text"]),
+        charts=[*charts, *fits],
+        runs=[section(run) for run, _, _ in named],
+        warnings=[*document["warnings"], *failures, *warnings],
+        measures=measures,
+        differences=differences(groups),
+    )
+
+
+def curves(
+    runs: Sequence[tuple[RunDirectory, str, int]], labels: Sequence[str]
+) -> tuple[list[Chart], list[str]]:
+    """Return the charts of what runs wrote, and a sentence for each run whose rows cannot be drawn."""
+    traces: list[Trace] = []
+    failures: list[str] = []
+    for run, label, place in runs:
+        try:
+            trace = read_trace(run, label, place)
+        except RunDirectoryError as error:
+            failures.append(str(error))
+            continue
+        if len(trace["step"]):
+            traces.append(trace)
+        else:
+            failures.append(f"The run {run.name} has no rows yet: there is no loss to draw.")
+    if not traces:
+        return [], failures
+    damping = damping_chart(traces)
+    return [loss_chart(traces, labels), *([damping] if damping else [])], failures
+
+
+def differences(groups: Sequence[Group]) -> Table | None:
+    """Return the settings in which the configs of groups differ; None where they do not."""
+    flats = [dict(flattened(member.results[0].config)) for member in groups]
+    keys = [key for key in dict.fromkeys(key for flat in flats for key in flat) if key not in FREE]
+    rows: list[tuple[str, Sequence[str], int | None]] = []
+    for key in keys:
+        texts = [_text(flat[key]) if key in flat else "" for flat in flats]
+        if len(set(texts)) > 1:
+            rows.append((key, texts, None))
+    return Table([member.label for member in groups], rows) if rows else None
+
+
+def section(run: RunDirectory) -> RunSection:
+    """Return what the page says of a run; files that cannot be read are left out."""
+    manifest = documents(run)["manifest"] or {}
+    came: list[Fact] = [(key, _text(value)) for key, value in flattened(manifest) if value is not None]
+    return RunSection(run.name, list(facts(read_entry(run))), config_text(run), came)
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return " ".join(value)
+    return json.dumps(value, default=str)
