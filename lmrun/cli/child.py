@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -23,6 +24,7 @@ from lmrun.runs.create import draw_name
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import last_row
 from lmrun.runs.summary import read_summary
+from lmrun.training.interrupt import PARENT
 
 LOOK_SECONDS = 0.3
 INTERRUPTED = 130
@@ -54,14 +56,14 @@ def train(need: Wanted, config: str, overrides: Sequence[str], runs_dir: Path, c
     """
     settings = need.loaded.config
     name = draw_name(settings.dataset.name, settings.optimizer.name, settings.seed)
-    arguments = [config, f"optimizer={need.item}", *overrides, f"seed={settings.seed}"]
-    options = ["--quiet", "--name", name, "--runs-dir", str(runs_dir)]
     # Without -P a file of the user's own named like a module of the library would come first.
-    command = [sys.executable, "-P", "-m", "lmrun", "train", *arguments, *options]
+    command = [sys.executable, "-P", "-m", "lmrun", *typed(need, config, overrides, runs_dir, name)]
     title, run = f"{need.item}, seed {settings.seed} ({counted})", RunDirectory(runs_dir / name)
     # A file, not a pipe: whatever the process writes, nobody has to read it meanwhile.
     with tempfile.TemporaryFile("w+", encoding="utf-8", errors="replace") as said:
-        process = subprocess.Popen(command, stdout=said, stderr=said)
+        # Whatever ends this process, SIGKILL included, ends its child's run with a checkpoint.
+        environment = {**os.environ, PARENT: str(os.getpid())}
+        process = subprocess.Popen(command, stdout=said, stderr=said, env=environment)
         try:
             with _sigterm_as_interrupt():
                 _watch(process, title, run)
@@ -81,6 +83,12 @@ def train(need: Wanted, config: str, overrides: Sequence[str], runs_dir: Path, c
     words = "not finite" if loss is None else f"{loss:.2e}"
     typer.echo(f"{title}: loss {words}, {seconds:.1f} s, {summary.get('status')}", err=True)
     return run
+
+
+def typed(need: Wanted, config: str, overrides: Sequence[str], runs_dir: Path, name: str) -> list[str]:
+    """Return what trains a run under a name, as it would be typed after `lmrun`."""
+    arguments = [config, f"optimizer={need.item}", *overrides, f"seed={need.loaded.config.seed}"]
+    return ["train", *arguments, "--quiet", "--name", name, "--runs-dir", str(runs_dir)]
 
 
 @contextmanager

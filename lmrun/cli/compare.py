@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import Annotated, Any
 
 import typer
 
 from lmrun.cli.choosing import AsJson, RunsDir, complete_items
 from lmrun.errors import UsageError
-
-if TYPE_CHECKING:
-    from lmrun.compare.groups import Group
 
 
 def compare(
@@ -57,6 +54,7 @@ def compare(
         from lmrun.cli.comparing import gather
         from lmrun.compare.document import compare as compare_groups
         from lmrun.compare.document import store
+        from lmrun.compare.groups import title
         from lmrun.plotting.groups import plot_groups
 
         overrides = [*(override or ())]
@@ -65,7 +63,7 @@ def compare(
         groups = gather(items, config, overrides, seeds, fresh=fresh, runs_dir=runs_dir)
         document, table_csv, table_markdown = compare_groups(groups, items)
         stored = store(runs_dir, document, table_csv, table_markdown)
-        plot_groups(groups, stored.figure, _title(groups))
+        plot_groups(groups, stored.figure, title(groups))
     if as_json:
         from lmrun.runs.files import to_json
 
@@ -74,11 +72,6 @@ def compare(
         typer.echo(read_table(stored.csv if as_csv else stored.markdown), nl=False)
     else:
         _show(document, stored.path, stored.figure)
-
-
-def _title(groups: list[Group]) -> str:
-    names = {str(result.config["dataset"]["name"]) for member in groups for result in member.results}
-    return " and ".join(sorted(names)) + ": " + " against ".join(member.label for member in groups)
 
 
 def _show(document: dict[str, Any], path: Path, figure: Path) -> None:

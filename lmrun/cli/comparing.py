@@ -12,6 +12,7 @@ from lmrun.config.load import load_config
 from lmrun.config.optimizers import OPTIMIZER_NAMES
 from lmrun.config.schema import Config
 from lmrun.config.suggest import nearest
+from lmrun.config.user_code import checksums
 from lmrun.errors import LmrunError, RunDirectoryError, UsageError
 from lmrun.runs.find import find_run, list_runs
 from lmrun.runs.layout import RunDirectory
@@ -44,7 +45,7 @@ def gather(
         else:
             results[item] = [read_result(_run(item, runs_dir))]
     every = [wanted[item][seed] for seed in range(seeds) for item in wanted]
-    found = {} if fresh else _finished(runs_dir, every)
+    found = {} if fresh else finished(runs_dir, every)
     missing = [need for need in every if need.text not in found]
     for number, need in enumerate(missing, start=1):
         run = train(need, config, overrides, runs_dir, f"{number} of {len(missing)}")
@@ -73,7 +74,7 @@ def _wanted(item: str, config: str, overrides: Sequence[str], seeds: int) -> lis
     return [Wanted(item, loaded) for loaded in (first, *more)]
 
 
-def _finished(runs_dir: Path, wanted: Sequence[Wanted]) -> dict[str, Result]:
+def finished(runs_dir: Path, wanted: Sequence[Wanted]) -> dict[str, Result]:
     """The newest run that has ended of each config, by the config's text; one on other data is none."""
     needs = {need.text: need for need in wanted}
     found: dict[str, Result] = {}
@@ -86,9 +87,15 @@ def _finished(runs_dir: Path, wanted: Sequence[Wanted]) -> dict[str, Result]:
         except (LmrunError, OSError, UnicodeDecodeError):
             # A damaged run, or one that has not ended, is none to reuse; `lmrun ls` names it.
             continue
-        if result.status != Status.INTERRUPTED and _same_data(needs[text].loaded.config, result):
+        config = needs[text].loaded.config
+        if result.status != Status.INTERRUPTED and _same_code(config, result) and _same_data(config, result):
             found[text] = result
     return found
+
+
+def _same_code(config: Config, result: Result) -> bool:
+    """Whether the user's own code that a config names is what a run was trained with."""
+    return checksums(config.model_dump(mode="json")) == (result.manifest.get("user_code") or {})
 
 
 def _same_data(config: Config, result: Result) -> bool:

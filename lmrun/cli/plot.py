@@ -13,6 +13,8 @@ from lmrun.config.suggest import did_you_mean
 from lmrun.errors import UsageError
 
 if TYPE_CHECKING:
+    from lmrun.compare.document import ComparisonDirectory
+    from lmrun.compare.groups import Group
     from lmrun.runs.layout import RunDirectory
 
 
@@ -20,10 +22,37 @@ Draw = Callable[["Sequence[RunDirectory]", Path | None], Path]
 
 
 def _loss(runs: Sequence[RunDirectory], output: Path | None) -> Path:
+    """Every run by itself; median and quartiles where all have ended and some are seeds of one config."""
+    alone = runs[0].loss_plot
+    output = output or (alone if len(runs) == 1 else Path(alone.name))
+    if len(runs) > 1 and all(run.summary.is_file() for run in runs):
+        from lmrun.compare.groups import group
+        from lmrun.compare.results import read_result
+
+        groups = group([read_result(run) for run in runs])
+        if len(groups) < len(runs):
+            return _medians(groups, output)
     from lmrun.plotting.loss import plot_loss
 
-    alone = runs[0].loss_plot
-    return plot_loss(runs, output or (alone if len(runs) == 1 else Path(alone.name)))
+    return plot_loss(runs, output)
+
+
+def _medians(groups: Sequence[Group], output: Path) -> Path:
+    from lmrun.compare.groups import title
+    from lmrun.plotting.groups import plot_groups
+
+    return plot_groups(groups, output, title(groups))
+
+
+def _comparison(stored: ComparisonDirectory, kind: str, output: Path | None) -> Path:
+    from lmrun.compare.document import read_comparison, stored_groups
+
+    if kind != "loss":
+        raise UsageError(f"--kind {kind} draws one run, not a comparison; name one of its runs.")
+    groups, missing = stored_groups(stored, read_comparison(stored))
+    for sentence in missing:
+        typer.echo(sentence, err=True)
+    return _medians(groups, output or stored.figure)
 
 
 def _damping(runs: Sequence[RunDirectory], output: Path | None) -> Path:
@@ -84,9 +113,14 @@ def plot(
     runs_dir: RunsDir = Path("runs"),
     kind: Annotated[str, typer.Option(help=f"What to draw: {', '.join(KINDS)}.")] = "loss",
 ) -> None:
-    """Draw runs, several in one figure, and print the path of the figure."""
+    """Draw runs, several in one figure, or a stored comparison, and print the path of the figure."""
+    from lmrun.compare.document import find_comparison
     from lmrun.runs.find import find_run
 
     if kind not in KINDS:
         raise UsageError(f"There is no figure '{kind}'.{did_you_mean(kind, KINDS)}")
+    stored = find_comparison(runs[0], runs_dir) if len(runs) == 1 else None
+    if stored is not None:
+        typer.echo(_comparison(stored, kind, output))
+        return
     typer.echo(KINDS[kind]([find_run(run, runs_dir) for run in runs], output))

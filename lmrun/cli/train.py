@@ -11,6 +11,7 @@ import typer
 
 from lmrun.cli.choosing import AsJson, RunsDir, complete_runs
 from lmrun.errors import UsageError
+from lmrun.runs.labels import Labels, write_labels
 
 if TYPE_CHECKING:
     from lmrun.config.load import LoadedConfig
@@ -38,13 +39,17 @@ def train(
             autocompletion=complete_runs,
         ),
     ] = None,
+    tag: Annotated[
+        list[str] | None, typer.Option(help="A tag of the run; may be repeated.", show_default=False)
+    ] = None,
+    note: Annotated[str, typer.Option(help="A note to the run.", show_default=False)] = "",
     dry_run: Annotated[bool, typer.Option("--dry-run", help="Show what would be trained, and stop.")] = False,
     as_json: AsJson = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no summary; errors only.")] = False,
 ) -> None:
     """Train from a YAML file and leave a complete run directory."""
     if resume is not None:
-        if config is not None or overrides or name is not None or seeds != 1 or dry_run:
+        if config is not None or overrides or name is not None or seeds != 1 or dry_run or tag or note:
             raise UsageError("--resume takes a run and nothing else; its config lies in the run directory.")
         _finish([_resume(resume, runs_dir, quiet)], many=False, as_json=as_json, quiet=quiet)
         return
@@ -52,13 +57,14 @@ def train(
         raise UsageError("Name a config: lmrun train CONFIG, such as lmrun train sinc.")
     if name is not None and seeds > 1:
         raise UsageError("--name names one run; with --seeds the runs get names of their own.")
+    labels = Labels(note=note.strip()).with_tags(tag or ())
     loaded = _load(config, overrides or [], seeds)
     if dry_run:
         _dry_run(loaded[0], as_json)
         return
     summaries: list[dict[str, Any]] = []
     for one in loaded:
-        summaries.append(_train(one, runs_dir, name, quiet))
+        summaries.append(_train(one, runs_dir, name, labels, quiet))
         if summaries[-1]["status"] == "interrupted":
             break
     _finish(summaries, many=seeds > 1, as_json=as_json, quiet=quiet)
@@ -73,7 +79,9 @@ def _load(config: str, overrides: list[str], seeds: int) -> list[LoadedConfig]:
     return [first] + [load_config(config, [*overrides, f"seed={seed + more}"]) for more in range(1, seeds)]
 
 
-def _train(loaded: LoadedConfig, runs_dir: Path, name: str | None, quiet: bool) -> dict[str, Any]:
+def _train(
+    loaded: LoadedConfig, runs_dir: Path, name: str | None, labels: Labels, quiet: bool
+) -> dict[str, Any]:
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
@@ -81,6 +89,8 @@ def _train(loaded: LoadedConfig, runs_dir: Path, name: str | None, quiet: bool) 
     from lmrun.training.session import execute, prepare
 
     experiment, run = prepare(loaded, runs_dir, name, ["lmrun", *sys.argv[1:]])
+    if labels != Labels():
+        write_labels(run, labels)
     return execute(experiment, run, make_progress(quiet, loaded.config.training.log_seconds))
 
 

@@ -45,6 +45,12 @@ def group(results: Sequence[Result]) -> list[Group]:
     return [Group(name, tuple(members)) for name, members in zip(names, groups, strict=True)]
 
 
+def title(groups: Sequence[Group]) -> str:
+    """Name a comparison by its data and its groups."""
+    names = {str(result.config["dataset"]["name"]) for member in groups for result in member.results}
+    return " and ".join(sorted(names)) + ": " + " against ".join(member.label for member in groups)
+
+
 def _key(config: Mapping[str, Any]) -> str:
     kept = {key: value for key, value in config.items() if key not in FREE}
     return json.dumps(kept, sort_keys=True, default=str)

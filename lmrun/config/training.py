@@ -39,3 +39,5 @@ class TrainingConfig(Section):
     """Seconds from one checkpoint to the next; 0 writes one after every row of metrics.csv."""
     log_seconds: PositiveFloat = 10.0
     """Seconds from one progress line to the next where the output is not a terminal."""
+    tensorboard: bool = False
+    """Write every column of metrics.csv as event files too, for `tensorboard --logdir RUN/tensorboard`."""

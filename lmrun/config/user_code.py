@@ -5,6 +5,7 @@ Nothing is imported here; `lmrun.user_code` does that when a run is built.
 
 from __future__ import annotations
 
+import hashlib
 import os
 import re
 from collections.abc import Sequence
@@ -35,6 +36,27 @@ class UserArguments(Section):
     def arguments(self) -> dict[str, Any]:
         """The keyword arguments."""
         return dict(self.model_extra or {})
+
+
+def checksums(document: Any) -> dict[str, str]:
+    """Return the SHA-256 of every file of the user's that a resolved config names; a missing one has "".
+
+    What such a file imports is not looked at.
+    """
+    found: dict[str, str] = {}
+    match document:
+        case dict():
+            for value in document.values():
+                found |= checksums(value)
+        case list() | tuple():
+            for value in document:
+                found |= checksums(value)
+        case str() if PATTERN.match(document) and (file := document.rpartition(":")[0]).endswith(".py"):
+            try:
+                found[file] = hashlib.sha256(Path(file).read_bytes()).hexdigest()
+            except OSError:
+                found[file] = ""
+    return found
 
 
 def located(name: str, folders: Sequence[Path]) -> str:

@@ -6,7 +6,7 @@ import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lmrun.compare.groups import FREE, Group, flattened
+from lmrun.compare.groups import FREE, Group, flattened, title
 from lmrun.errors import RunDirectoryError
 from lmrun.report.charts import Chart, damping_chart, loss_chart
 from lmrun.report.page import Fact, Page, RunSection, Table
@@ -55,14 +55,11 @@ def page_of_groups(
         for place, member in enumerate(groups)
         for result in member.results
     ]
-    datasets = dict.fromkeys(
-        str(result.config["dataset"]["name"]) for member in groups for result in member.results
-    )
     labels = [member.label for member in groups]
     charts, failures = curves(named, labels)
     measures = Table(labels, [(row["name"], row["texts"], row["best"]) for row in document["table"]])
     return Page(
-        title=f"{' and '.join(datasets)}: {' against '.join(labels)}",
+        title=title(groups),
         lead=str(document["verdict"]["text"]),
         charts=[*charts, *fits],
         runs=[section(run) for run, _, _ in named],

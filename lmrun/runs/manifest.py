@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import platform
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from typing import Any
@@ -28,6 +28,7 @@ def build_manifest(
     data_checksum: str,
     seed: int,
     precision: str,
+    user_code: Mapping[str, str],
 ) -> dict[str, Any]:
     """Describe a run that starts now; TensorFlow is not imported for its version.
 
@@ -39,6 +40,7 @@ def build_manifest(
         data_checksum: SHA-256 of the data.
         seed: The effective seed.
         precision: `float32` or `float64`.
+        user_code: SHA-256 of every file of the user's own code.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -50,6 +52,7 @@ def build_manifest(
         "precision": precision,
         "device": device,
         "data_checksum": data_checksum,
+        "user_code": dict(user_code),
         "versions": {
             "lmrun": lmrun.__version__,
             "python": platform.python_version(),

@@ -17,6 +17,7 @@ from lmrun.training import stopping
 from lmrun.training.driver import Driver
 from lmrun.training.drivers import make_driver
 from lmrun.training.evaluate import Evaluator
+from lmrun.training.events import EventWriter
 from lmrun.training.interrupt import Interruption, listening
 from lmrun.training.progress import Progress
 from lmrun.training.recorder import Recorder, Row
@@ -98,7 +99,10 @@ class Loop:
         checkpoint = read_checkpoint(run)
         # A run that was killed before its first checkpoint starts again, and so do its rows.
         rows = 0 if checkpoint is None else int(checkpoint.metadata["rows"])
-        self.recorder = Recorder(run, self.driver, progress, self.training.checkpoint_seconds, rows)
+        sinks = [EventWriter(run)] if self.training.tensorboard else []
+        self.recorder = Recorder(
+            run, self.driver, progress, self.training.checkpoint_seconds, rows, sinks=sinks
+        )
         validation = experiment.dataset.validation
         validator = None if validation is None else Evaluator(experiment, validation)
         self.block = FIRST_BLOCK

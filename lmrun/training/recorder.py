@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,16 @@ from lmrun.training.progress import Progress
 from lmrun.training.state import LoopState, pack
 
 Row = dict[str, float | int | bool | None]
+
+
+class Sink(Protocol):
+    """What rows go to besides metrics.csv and the display."""
+
+    def write(self, rows: Sequence[Row]) -> None:
+        """Append rows."""
+
+    def close(self) -> None:
+        """Write what waits."""
 
 
 ROW_SECONDS = 0.02
@@ -80,6 +91,7 @@ class Recorder:
         progress: The display.
         checkpoint_seconds: From one checkpoint to the next.
         rows: Rows that a resumed run keeps; 0 for a new run.
+        sinks: What else the rows go to.
     """
 
     def __init__(
@@ -89,11 +101,14 @@ class Recorder:
         progress: Progress,
         checkpoint_seconds: float,
         rows: int,
+        *,
+        sinks: Sequence[Sink] = (),
     ) -> None:
         self.run = run
         self.driver = driver
         self.progress = progress
         self.checkpoint_seconds = checkpoint_seconds
+        self.sinks = sinks
         self.metrics = MetricsWriter.resume(run, rows) if run.metrics.exists() else MetricsWriter(run)
         self._saved = self._written = time.monotonic()
         self._waiting: list[Row] = []
@@ -106,6 +121,8 @@ class Recorder:
             return
         self.metrics.write(self._waiting)
         self.progress.update(self._waiting)
+        for sink in self.sinks:
+            sink.write(self._waiting)
         self._waiting, self._written = [], time_now
 
     def checkpoint(self, state: LoopState, seconds: float, *, now: bool = False) -> None:
@@ -126,3 +143,5 @@ class Recorder:
             self.write([], now=True)
         finally:
             self.metrics.close()
+            for sink in self.sinks:
+                sink.close()

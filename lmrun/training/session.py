@@ -13,6 +13,7 @@ from lmrun.build import Experiment, build
 from lmrun.config.dump import to_yaml
 from lmrun.config.load import LoadedConfig, load_config
 from lmrun.config.schema import Config
+from lmrun.config.user_code import checksums
 from lmrun.errors import RunDirectoryError
 from lmrun.models.export import in_user_units
 from lmrun.runs.create import create_run
@@ -57,6 +58,7 @@ def prepare(
             data_checksum=experiment.dataset.checksum,
             seed=config.seed,
             precision=config.precision,
+            user_code=checksums(config.model_dump(mode="json")),
         ),
     )
     return experiment, run

@@ -1,12 +1,18 @@
 """`lmrun compare` from typed words to a stored comparison; the runs are real and tiny."""
 
 import json
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
-from lmrun.cli import app
+from lmrun.cli import app, comparing
+from lmrun.cli.child import Wanted, typed
+from lmrun.config.load import load_config
+from lmrun.runs.create import draw_name
+from lmrun.runs.layout import RunDirectory
 
 TINY = ["dataset.points=200", "model.hidden=[2]", "training={batch_size: full, max_steps: 20}"]
 
@@ -26,11 +32,27 @@ def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
+def train_here(
+    need: Wanted, config: str, overrides: Sequence[str], runs_dir: Path, counted: str
+) -> RunDirectory:
+    """Train as a child would, without another process that loads TensorFlow for seconds."""
+    name = draw_name("sinc", need.item, need.loaded.config.seed)
+    assert CliRunner().invoke(app, typed(need, config, overrides, runs_dir, name)).exit_code == 0
+    typer.echo(f"{need.item}, seed {need.loaded.config.seed} ({counted})", err=True)
+    return RunDirectory(runs_dir / name)
+
+
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(comparing, "train", train_here)
+
+
 @pytest.fixture(scope="module")
 def first(folder: Path) -> Result:
     """Two optimizers, two seeds, four runs."""
     with pytest.MonkeyPatch.context() as patch:
         patch.chdir(folder)
+        patch.setattr(comparing, "train", train_here)
         changes = [word for change in TINY for word in ("--set", change)]
         return invoke("sgd", "lm", "--seeds", "2", *changes)
 
@@ -93,7 +115,7 @@ def test_runs_are_compared_without_training(first: Result, there: Path) -> None:
     assert runs_in(there) == before
 
 
-def test_fresh_trains_again(first: Result, there: Path) -> None:
+def test_fresh_trains_again(first: Result, quick: None, there: Path) -> None:
     before = runs_in(there)
     result = invoke("lm", *[word for change in TINY for word in ("--set", change)], "--seeds", "1", "--fresh")
     assert result.exit_code == 0, result.output
@@ -130,23 +152,38 @@ def test_a_run_that_cannot_be_trained_says_why(tmp_path: Path, monkeypatch: pyte
     assert "none.csv" in result.stderr
 
 
-def test_other_data_is_trained_again_and_words_of_users_are_no_obstacle(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+@pytest.fixture
+def mine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a table, a loss and a config of the user's own."""
     monkeypatch.chdir(tmp_path)
     Path("losses.py").write_text(
         "print('x' * 200_000)\n\n\ndef residual(outputs, targets):\n    return outputs - targets\n"
     )
     Path("random.py").write_text("raise RuntimeError('not the library')\n")
+    Path("d.csv").write_text("x,y\n1,2\n2,3\n3,5\n4,4\n")
     Path("mine.yaml").write_text(
         "dataset: {name: table, path: d.csv, inputs: [x], targets: [y]}\n"
         "model: {name: mlp, hidden: [2]}\n"
         "loss: {name: custom, residual: 'losses.py:residual'}\n"
         "training: {max_steps: 2}\n"
     )
-    for rows in ("1,2\n2,3\n3,5\n4,4\n", "1,2\n2,3\n3,5\n4,9\n"):
-        Path("d.csv").write_text("x,y\n" + rows)
-        for _ in range(2):
-            result = invoke("lm", "--config", "mine.yaml", "--seeds", "1")
-            assert result.exit_code == 0, result.output
-    assert len(runs_in(tmp_path)) == 2
+    return tmp_path
+
+
+def test_runs_are_used_again_until_data_or_code_change(mine: Path) -> None:
+    for _ in range(2):
+        result = invoke("lm", "--config", "mine.yaml", "--seeds", "1")
+        assert result.exit_code == 0, result.output
+    assert len(runs_in(mine)) == 1
+
+    def reusable() -> bool:
+        wanted = [Wanted("lm", load_config("mine.yaml", ["optimizer=lm"]))]
+        return bool(comparing.finished(Path("runs"), wanted))
+
+    assert reusable()
+    for file, old, new in (("d.csv", "4,4", "4,9"), ("losses.py", "outputs - targets", "targets - outputs")):
+        before = Path(file).read_text()
+        Path(file).write_text(before.replace(old, new))
+        assert not reusable(), file
+        Path(file).write_text(before)
+    assert reusable()

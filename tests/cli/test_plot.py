@@ -5,6 +5,8 @@ import typer
 from typer.testing import CliRunner, Result
 
 from lmrun.cli.plot import plot
+from lmrun.compare.document import compare, store
+from lmrun.compare.groups import group
 from lmrun.errors import RunDirectoryError, UsageError
 from lmrun.runs.create import create_run
 from lmrun.runs.layout import RunDirectory
@@ -82,3 +84,24 @@ def test_errors(arguments: list[str], kind: type[Exception], text: str) -> None:
 
 def test_no_run_is_a_usage_error() -> None:
     assert invoke().exit_code == 2
+
+
+def test_seeds_are_drawn_as_medians_and_a_comparison_as_it_was(make_result) -> None:
+    results = [make_result("lm", seed) for seed in (10, 11, 12)]
+    result = invoke(*(one.run.name for one in results), "-o", "seeds.svg")
+    assert (result.exit_code, result.stdout) == (0, "seeds.svg\n")
+    assert "median and quartiles over the seeds" in Path("seeds.svg").read_text()
+    groups = group([*results, make_result("adam")])
+    folder = store(Path("runs"), *compare(groups, ["lm", "adam"]))
+    result = invoke(folder.path.name)
+    assert (result.exit_code, result.stdout) == (0, f"{folder.figure}\n")
+    assert folder.figure.is_file()
+    result = invoke(folder.path.name, "--kind", "fit")
+    assert str(result.exception) == "--kind fit draws one run, not a comparison; name one of its runs."
+
+
+def test_a_run_that_has_not_ended_is_drawn_by_itself(make_result) -> None:
+    names = [make_result("lm", seed).run.name for seed in (10, 11)]
+    result = invoke(*names, "first", "-o", "a.svg")
+    assert result.exit_code == 0, result.exception
+    assert "median" not in Path("a.svg").read_text()

@@ -11,6 +11,7 @@ import pytest
 from typer.testing import CliRunner
 
 from lmrun.cli import app
+from lmrun.runs.labels import Labels, read_labels
 from lmrun.runs.layout import RunDirectory
 
 TINY = ("dataset.points=60", "model.hidden=[3]", "training={max_steps: 3}")
@@ -55,6 +56,16 @@ def test_seeds_train_one_run_each(runs_dir):
             for d in documents] == [10, 11, 12]  # fmt: skip
     assert len({d["loss"] for d in documents}) == 3
     assert invoke("sinc", *TINY, "--quiet", "--json", "seed=12").stdout.count(str(documents[2]["loss"])) > 0
+
+
+def test_runs_can_be_labelled_as_they_begin(runs_dir):
+    labels = ("--tag", "b", "--tag", "a", "--note", " first try ")
+    result = invoke("sinc", *TINY, "--name", "labelled", "--quiet", *labels)
+    assert result.exit_code == 0
+    assert read_labels(RunDirectory(runs_dir / "labelled")) == Labels(("a", "b"), "first try")
+    refused = invoke("sinc", *TINY, "--name", "never", "--tag", "no spaces")
+    assert refused.exit_code == 2
+    assert not (runs_dir / "never").exists()
 
 
 def test_quiet_says_nothing(runs_dir):

@@ -25,6 +25,7 @@ def build() -> dict[str, Any]:
         data_checksum="ab",
         seed=11,
         precision="float64",
+        user_code={"/a/b.py": "cd"},
     )
 
 
@@ -49,6 +50,7 @@ def test_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert list(manifest["versions"]) == ["lmrun", "python", "tensorflow", "keras", "numpy", "scipy"]
     assert manifest["versions"]["lmrun"] == lmrun.__version__
     assert manifest["versions"]["numpy"] == version("numpy")
+    assert manifest["user_code"] == {"/a/b.py": "cd"}
     assert manifest["cpus"] == os.cpu_count()
     assert manifest["git"] is None
     assert manifest["finished"] is None

@@ -130,7 +130,7 @@ def interrupted_table(runs, tmp_path, monkeypatch):
 
     def interrupted(self):
         status = advance(self)
-        self.interruption.requested = self.state.step == 2
+        self.interruption.asked = self.state.step == 2
         return status
 
     monkeypatch.setattr(loop.Loop, "_advance", interrupted)
@@ -170,7 +170,7 @@ def test_ctrl_c_finishes_the_step_and_the_run_can_go_on(runs, monkeypatch):
 
     def interrupted(self):
         status = advance(self)
-        self.interruption.requested = self.state.step == 3
+        self.interruption.asked = self.state.step == 3
         return status
 
     monkeypatch.setattr(loop.Loop, "_advance", interrupted)
