@@ -23,22 +23,14 @@ def fitted(run: RunDirectory) -> Fitted:
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
-    from lmrun.build import build
-    from lmrun.config.load import load_config
-    from lmrun.runs.files import read_json
-    from lmrun.training.session import title
+    from lmrun.training.session import rebuild, title
 
     if not run.best_weights.is_file():
         raise RunDirectoryError(
             f"The run {run.name} has no weights yet; they are written at its end. Go on with it: lmrun train "
             f"--resume {run.path}"
         )
-    experiment = build(load_config(str(run.config)).config)
-    if read_json(run.manifest).get("data_checksum") != experiment.dataset.checksum:
-        raise RunDirectoryError(
-            f"The data of the run {run.name} has changed since it was trained: the figure would show a fit "
-            "to other data. Put the old data back, or train again."
-        )
+    experiment = rebuild(run, "a figure would show a fit to other data")
     try:
         experiment.network.model.load_weights(run.best_weights)
     except (OSError, ValueError, KeyError) as error:

@@ -51,13 +51,14 @@ def show(
     console = Console(highlight=False)
     lines = list(_lines(entry))
     width = max(len(label) for label, _ in lines) + 2
+    # The config first: what a reader came for stands last, where the terminal still shows it.
+    text = config_text(found)
+    if text:
+        console.print(Syntax(text, "yaml", theme="ansi_light", background_color="default", word_wrap=True))
+        console.print()
     console.print(Text(found.name, style="bold"), soft_wrap=True)
     for label, text in lines:
         console.print(Text.assemble((label.ljust(width), "dim"), text), soft_wrap=True)
-    text = config_text(found)
-    if text:
-        console.print()
-        console.print(Syntax(text, "yaml", theme="ansi_light", background_color="default", word_wrap=True))
 
 
 def _lines(entry: Entry) -> Iterator[tuple[str, str]]:

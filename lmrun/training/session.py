@@ -77,13 +77,28 @@ def reopen(run: RunDirectory) -> Experiment:
             f"The run {run.name} has ended ({summary.get('status')}); there is nothing to resume. To train "
             f"further, start again with higher limits: lmrun train {run.config} training.max_steps=..."
         )
+    experiment = rebuild(run, "a resumed run would mix two data sets")
+    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+    return experiment
+
+
+def rebuild(run: RunDirectory, otherwise: str) -> Experiment:
+    """Build the experiment of a run again, with its initial weights.
+
+    Args:
+        run: A run that was begun.
+        otherwise: What would be wrong with other data than the run's, as the end of a sentence.
+
+    Raises:
+        RunDirectoryError: The data has changed.
+        LmrunError: Any of its kinds, see `build`.
+    """
     experiment = build(load_config(str(run.config)).config)
     if read_json(run.manifest).get("data_checksum") != experiment.dataset.checksum:
         raise RunDirectoryError(
-            f"The data of the run {run.name} has changed since it started; a resumed run would mix two data "
-            f"sets. Put the old data back, or start again: lmrun train {run.config}"
+            f"The data of the run {run.name} has changed since it started; {otherwise}. Put the old data "
+            f"back, or train again: lmrun train {run.config}"
         )
-    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
     return experiment
 
 
