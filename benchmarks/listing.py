@@ -53,6 +53,7 @@ def make_runs(folder: Path, count: int) -> None:
             writer.write(
                 [{"step": step, "seconds": float(step), "loss": 1 / (step + 1)} for step in range(50)]
             )
+        run.lock.touch()
         if number % 10:
             summary = {"status": "max_steps", "steps": 49, "seconds": 49.0, "loss": 0.02, "best_loss": 0.02}
             write_summary(run, summary)

@@ -22,6 +22,8 @@ def result_maker(folder: Path) -> Callable[..., Result]:
         losses: Any = (1.0, 0.1, 0.01),
         *,
         pace: float = 0.5,
+        seconds: Any = None,
+        damping: Any = None,
         checksum: str = "abc",
         memory: int | None = 600_000_000,
         test: dict[str, float] | None = None,
@@ -52,7 +54,16 @@ def result_maker(folder: Path) -> Callable[..., Result]:
         )
         with MetricsWriter(run) as writer:
             writer.write(
-                [{"step": step, "seconds": pace * step, "loss": loss} for step, loss in enumerate(losses)]
+                [
+                    {
+                        "step": step,
+                        "seconds": pace * step if seconds is None else seconds[step],
+                        "loss": loss,
+                        "damping": None if damping is None else damping[step],
+                        "attempts": None if damping is None else 1 + step % 2,
+                    }
+                    for step, loss in enumerate(losses)
+                ]
             )
         finite = [loss for loss in losses if math.isfinite(loss)]
         write_summary(

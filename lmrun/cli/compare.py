@@ -52,7 +52,7 @@ def compare(
         document = read_comparison(stored)
     else:
         from lmrun.cli.comparing import gather
-        from lmrun.compare.document import compare as compare_groups
+        from lmrun.compare.document import compare as compare_results
         from lmrun.compare.document import store
         from lmrun.compare.groups import title
         from lmrun.plotting.groups import plot_groups
@@ -60,10 +60,10 @@ def compare(
         overrides = [*(override or ())]
         if max_seconds is not None:
             overrides.append(f"training.max_seconds={max_seconds:g}")
-        groups = gather(items, config, overrides, seeds, fresh=fresh, runs_dir=runs_dir)
-        document, table_csv, table_markdown = compare_groups(groups, items)
-        stored = store(runs_dir, document, table_csv, table_markdown)
-        plot_groups(groups, stored.figure, title(groups))
+        results = gather(items, config, overrides, seeds, fresh=fresh, runs_dir=runs_dir)
+        compared = compare_results(results, items)
+        stored, document = store(runs_dir, compared), compared.document
+        plot_groups(compared.groups, stored.figure, title(compared.groups))
     if as_json:
         from lmrun.runs.files import to_json
 
@@ -82,7 +82,7 @@ def _show(document: dict[str, Any], path: Path, figure: Path) -> None:
     table = Table(box=None, pad_edge=False, header_style="bold")
     table.add_column("")
     for group in document["groups"]:
-        table.add_column(group["label"], justify="right")
+        table.add_column(Text(group["label"]), justify="right")
     for row in document["table"]:
         cells = [
             Text(text, style="bold green" if place == row["best"] else "")

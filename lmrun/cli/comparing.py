@@ -1,4 +1,4 @@
-"""From the items of a comparison to groups of finished runs: found where they exist, trained where not."""
+"""From the items of a comparison to finished runs: found where they exist, trained where not."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from lmrun.cli.child import Wanted, train
-from lmrun.compare.groups import Group, group
 from lmrun.compare.results import Result, read_result
 from lmrun.config.load import load_config
 from lmrun.config.optimizers import OPTIMIZER_NAMES
@@ -27,8 +26,8 @@ def gather(
     *,
     fresh: bool,
     runs_dir: Path,
-) -> list[Group]:
-    """Return the groups of a comparison in the order of its items.
+) -> list[Result]:
+    """Return the runs of a comparison in the order of its items.
 
     Runs are trained seed by seed, all items of a seed in turn, so that a slow minute of the machine hits
     all of them; each in a process of its own, so that its peak memory is its own.
@@ -52,7 +51,7 @@ def gather(
         found[need.text] = read_result(run)
     for item, needs in wanted.items():
         results[item] = [found[need.text] for need in needs]
-    return group([result for item in dict.fromkeys(items) for result in results[item]])
+    return [result for item in dict.fromkeys(items) for result in results[item]]
 
 
 def _run(item: str, runs_dir: Path) -> RunDirectory:
@@ -99,8 +98,8 @@ def _same_code(config: Config, result: Result) -> bool:
 
 
 def _same_data(config: Config, result: Result) -> bool:
-    """Whether a table still holds what a run was trained on; other datasets follow from the config."""
-    if config.dataset.name != "table":
+    """Whether a file still holds what a run was trained on; datasets without one follow from the config."""
+    if getattr(config.dataset, "path", None) is None:
         return True
     from lmrun.datasets.registry import load_dataset
 

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from lmrun.cli.choosing import Runs, RunsDir
+from lmrun.cli.choosing import RunsDir, RunsOrComparison
 from lmrun.config.suggest import did_you_mean
 from lmrun.errors import UsageError
 
@@ -30,7 +30,8 @@ def _loss(runs: Sequence[RunDirectory], output: Path | None) -> Path:
         from lmrun.compare.results import read_result
 
         groups = group([read_result(run) for run in runs])
-        if len(groups) < len(runs):
+        # Repetitions of a seed are drawn one by one.
+        if len(groups) < len(runs) == sum(len(member.results) for member in groups):
             return _medians(groups, output)
     from lmrun.plotting.loss import plot_loss
 
@@ -99,7 +100,7 @@ KINDS: dict[str, Draw] = {
 
 
 def plot(
-    runs: Runs,
+    runs: RunsOrComparison,
     output: Annotated[
         Path | None,
         typer.Option(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from lmrun.cli.choosing import Runs, RunsDir
+from lmrun.cli.choosing import RunsDir, RunsOrComparison
 from lmrun.errors import LmrunError
 
 if TYPE_CHECKING:
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def report(
-    runs: Runs,
+    runs: RunsOrComparison,
     output: Annotated[
         Path | None,
         typer.Option(
@@ -61,13 +61,12 @@ def _of_runs(names: Sequence[str], runs_dir: Path) -> tuple[Page, Path]:
         charts, failures = _fits([(run, "")])
         return page_of_run(run, charts, failures), run.report
     from lmrun.compare.document import ComparisonDirectory, compare
-    from lmrun.compare.groups import group
     from lmrun.compare.results import read_result
 
-    groups = group([read_result(find_run(name, runs_dir)) for name in names])
+    compared = compare([read_result(find_run(name, runs_dir)) for name in names], names)
     # The page of several runs belongs to none of them.
     here = ComparisonDirectory(Path())
-    return _of_groups(groups, compare(groups, names)[0], ()), here.report
+    return _of_groups(compared.groups, compared.document, ()), here.report
 
 
 def _of_groups(groups: Sequence[Group], document: Mapping[str, Any], missing: Sequence[str]) -> Page:

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lmrun.cli.choosing import AsJson, Run, RunsDir
-from lmrun.cli.sparkline import sparkline
+from lmrun.training.progress_text import sparkline
 
 if TYPE_CHECKING:
     from lmrun.runs.layout import RunDirectory
@@ -18,6 +18,8 @@ if TYPE_CHECKING:
 
 SCHEMA_VERSION = 1
 LOOK_SECONDS = 0.5
+WIDTH = 60
+"""Of a sparkline."""
 
 
 def show(
@@ -69,7 +71,7 @@ def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
     yield from facts(entry)
     losses = _losses(entry.run)
     if losses:
-        yield "loss", f"{losses[0]:.4g} {sparkline(losses)} {losses[-1]:.4g}"
+        yield "loss", f"{losses[0]:.4g} {sparkline(losses, WIDTH)} {losses[-1]:.4g}"
     for path, size in sizes(entry.run):
         yield "file", f"{path}  {size / 1e3:,.1f} kB"
     yield from _next(entry)
@@ -97,7 +99,7 @@ def _losses(run: RunDirectory) -> list[float]:
     try:
         table = read_metrics(run)
     except RunDirectoryError:
-        # The entry of a run with such a file says so; the rest of it is worth showing.
+        # The entry says so where the columns are others, `plot` and `compare` where a row is damaged.
         return []
     return [float(loss) for loss in table["loss"].dropna()]
 

@@ -9,11 +9,14 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
-from lmrun.compare.groups import Group, warnings
-from lmrun.compare.results import read_result
-from lmrun.compare.table import as_csv, as_markdown, measures, speed_ups
+from pydantic import BaseModel, ConfigDict, ValidationError, model_validator
+
+from lmrun.compare.fairness import repetitions, warnings
+from lmrun.compare.groups import Group, group
+from lmrun.compare.results import Result, read_result
+from lmrun.compare.table import as_csv, as_markdown, measures, settings, speed_ups
 from lmrun.compare.verdict import verdict
 from lmrun.errors import RunDirectoryError
 from lmrun.runs.files import read_json, write_json_atomically, write_text_atomically
@@ -64,15 +67,33 @@ class ComparisonDirectory:
         return self.document.is_file()
 
 
-def compare(groups: Sequence[Group], items: Sequence[str]) -> tuple[dict[str, Any], str, str]:
-    """Return the document of a comparison, its table as CSV, and verdict and table as Markdown.
+@dataclass(frozen=True)
+class Compared:
+    """A comparison.
+
+    Attributes:
+        groups: What was compared.
+        document: Everything, for programs.
+        csv: The table for a spreadsheet.
+        markdown: Verdict and table for a page.
+    """
+
+    groups: Sequence[Group]
+    document: dict[str, Any]
+    csv: str
+    markdown: str
+
+
+def compare(results: Sequence[Result], items: Sequence[str]) -> Compared:
+    """Compare runs.
 
     Args:
-        groups: At least one.
+        results: At least one.
         items: What the user asked for.
     """
+    groups = group(results)
     rows, speed = measures(groups), speed_ups(groups)
-    shown = [*rows, speed] if speed is not None else rows
+    shown = [*settings(groups), *rows, *([] if speed is None else [speed])]
     judged = verdict(groups, speed)
     document = {
         "schema_version": SCHEMA_VERSION,
@@ -82,9 +103,9 @@ def compare(groups: Sequence[Group], items: Sequence[str]) -> tuple[dict[str, An
             {
                 "label": member.label,
                 "seeds": list(member.seeds),
-                "runs": [str(result.run.path) for result in member.results],
+                "runs": [str(result.run.path.resolve()) for result in member.results],
                 "statuses": [result.status for result in member.results],
-                "measures": {row.key: _numbers(row.values[place]) for row in shown},
+                "measures": {row.key: _numbers(row.values[place]) for row in shown if row.values},
             }
             for place, member in enumerate(groups)
         ],
@@ -92,10 +113,10 @@ def compare(groups: Sequence[Group], items: Sequence[str]) -> tuple[dict[str, An
             {"name": row.name, "key": row.key, "texts": list(row.texts), "best": row.best} for row in shown
         ],
         "verdict": {"text": judged.text, "winner": judged.winner, "supported": judged.supported},
-        "warnings": warnings(groups),
+        "warnings": [*warnings(groups), *repetitions(results, groups)],
     }
     markdown = f"{judged.text}\n\n{as_markdown(groups, shown)}"
-    return document, as_csv(groups, shown), markdown
+    return Compared(groups, document, as_csv(groups, shown), markdown)
 
 
 def _numbers(values: Sequence[float]) -> dict[str, float | None]:
@@ -104,15 +125,13 @@ def _numbers(values: Sequence[float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in zip(names, values, strict=True)}
 
 
-def store(
-    runs_dir: Path, document: Mapping[str, Any], table_csv: str, table_markdown: str
-) -> ComparisonDirectory:
+def store(runs_dir: Path, compared: Compared) -> ComparisonDirectory:
     """Keep a comparison in a new folder beside the runs.
 
     Raises:
         RunDirectoryError: The folder cannot be made or written.
     """
-    labels = "-".join(group["label"].split(",")[0] for group in document["groups"])
+    labels = "-".join(member.label.split(",")[0] for member in compared.groups)
     words = re.sub(r"[^A-Za-z0-9.-]+", "-", labels)[:60].strip("-")
     stamp = f"{datetime.now(UTC):%Y%m%d-%H%M%S}"
     path = runs_dir / f"{PREFIX}{stamp}-{words}-{secrets.token_hex(2)}"
@@ -123,10 +142,10 @@ def store(
             f"Cannot make {path}: {error.strerror}. Choose another --runs-dir."
         ) from error
     folder = ComparisonDirectory(path)
-    write_text_atomically(folder.csv, table_csv)
-    write_text_atomically(folder.markdown, table_markdown)
+    write_text_atomically(folder.csv, compared.csv)
+    write_text_atomically(folder.markdown, compared.markdown)
     # Last: where this file is, the others are too.
-    write_json_atomically(folder.document, document)
+    write_json_atomically(folder.document, compared.document)
     return folder
 
 
@@ -147,21 +166,54 @@ def read_comparison(folder: ComparisonDirectory) -> dict[str, Any]:
     """
     document = read_json(folder.document)
     try:
-        labels = [str(group["label"]) for group in document["groups"]]
-        whole = all(len(row["texts"]) == len(labels) and row["name"] for row in document["table"])
-        words = [document["verdict"]["text"], *document["warnings"]]
-        whole = whole and all(isinstance(word, str) for word in words)
-    except (KeyError, TypeError):
-        whole = False
-    if not whole:
-        raise RunDirectoryError(f"{folder.document} is damaged. Compare the runs again.")
+        Stored.model_validate(document)
+    except ValidationError as error:
+        raise RunDirectoryError(f"{folder.document} is damaged. Compare the runs again.") from error
     return document
+
+
+class StoredGroup(BaseModel):
+    """What is read back of a group."""
+
+    label: str
+    runs: list[str]
+
+
+class StoredRow(BaseModel):
+    """What is read back of a row of the table."""
+
+    name: str
+    texts: list[str]
+    best: int | None
+
+
+class StoredVerdict(BaseModel):
+    """What is read back of the verdict."""
+
+    text: str
+
+
+class Stored(BaseModel):
+    """What is read back of a comparison."""
+
+    model_config = ConfigDict(strict=True)
+
+    groups: list[StoredGroup]
+    table: list[StoredRow]
+    verdict: StoredVerdict
+    warnings: list[str]
+
+    @model_validator(mode="after")
+    def _cell_per_group(self) -> Self:
+        if any(len(row.texts) != len(self.groups) for row in self.table):
+            raise ValueError("a row of the table has another number of cells than there are groups")
+        return self
 
 
 def stored_groups(folder: ComparisonDirectory, document: Mapping[str, Any]) -> tuple[list[Group], list[str]]:
     """Return the groups of a stored comparison, and a sentence for each run that is no longer there.
 
-    Runs are looked for where they were, and beside the comparison, should the folder have moved.
+    Runs are looked for beside the comparison, should the folder have moved, and where they were.
 
     Raises:
         RunDirectoryError: Of some group no run is left.
@@ -170,9 +222,9 @@ def stored_groups(folder: ComparisonDirectory, document: Mapping[str, Any]) -> t
     for member in document["groups"]:
         results = []
         for path in map(Path, member["runs"]):
-            places = (RunDirectory(path), RunDirectory(folder.path.parent / path.name))
+            places = (RunDirectory(folder.path.parent / path.name), RunDirectory(path))
             try:
-                results.append(read_result(next((run for run in places if run.exists), places[0])))
+                results.append(read_result(next((run for run in places if run.exists), places[1])))
             except RunDirectoryError as error:
                 missing.append(f"The run {path.name} of this comparison cannot be drawn. {error}")
         if not results:

@@ -11,6 +11,8 @@ from lmrun.compare.results import Result
 
 FREE = ("seed",)
 """What may differ inside a group."""
+MOST_WORDS = 4
+"""Of a label."""
 
 
 @dataclass(frozen=True)
@@ -69,9 +71,35 @@ def labels(results: Sequence[Result]) -> list[str]:
             key for key in keys if len({json.dumps(flat.get(key), default=str) for flat in flats}) > 1
         ]
         for place, flat in zip(places, flats, strict=True):
-            words = [f"{_short(key)} {_text(flat.get(key))}" for key in differing]
+            words = [f"{_short(key)} {_text(flat.get(key))}" for key in _telling(differing)]
             names[place] = ", ".join([name, *words])
     return names
+
+
+def _telling(keys: Sequence[str]) -> list[str]:
+    """The few settings that say most: of a section with another name, that name alone."""
+    named = {key.removesuffix("name") for key in keys if key.endswith(".name")}
+    kept = [
+        key for key in keys if key.endswith(".name") or not any(key.startswith(section) for section in named)
+    ]
+    return kept[:MOST_WORDS]
+
+
+def differences(groups: Sequence[Group]) -> list[tuple[str, list[str]]]:
+    """Return the settings in which the configs of groups differ, each with its text per group."""
+    flats = [dict(flattened(member.results[0].config)) for member in groups]
+    keys = [key for key in dict.fromkeys(key for flat in flats for key in flat) if key not in FREE]
+    rows = [(key, [written(flat[key]) if key in flat else "" for flat in flats]) for key in keys]
+    return [(key, texts) for key, texts in rows if len(set(texts)) > 1]
+
+
+def written(value: Any) -> str:
+    """Write a value of a config or a manifest out."""
+    if isinstance(value, str):
+        return value
+    if isinstance(value, list) and all(isinstance(word, str) for word in value):
+        return " ".join(value)
+    return json.dumps(value, default=str)
 
 
 def flattened(config: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
@@ -90,55 +118,3 @@ def _short(key: str) -> str:
 
 def _text(value: Any) -> str:
     return "none" if value is None else f"{value:g}" if isinstance(value, float) else str(value)
-
-
-WARNED = {
-    "dataset": "the data",
-    "precision": "the precision",
-    "loss": "the loss",
-    "model": "the model",
-}
-"""Sections of a config that make runs hard to compare where they differ."""
-
-
-def warnings(groups: Sequence[Group]) -> list[str]:
-    """Return a sentence for everything that makes the comparison unfair."""
-    results = [result for member in groups for result in member.results]
-    differing = [key for key in WARNED if _varieties(results, key) > 1]
-    found = [
-        f"The runs differ in {WARNED[key]} ({key}): their numbers do not mean the same." for key in differing
-    ]
-    by_seed: dict[int, set[str]] = {}
-    for result in results:
-        by_seed.setdefault(result.seed, set()).add(str(result.manifest.get("data_checksum")))
-    if "dataset" not in differing and any(len(checksums) > 1 for checksums in by_seed.values()):
-        found.append("Runs of the same seed saw different data or another split (their checksums differ).")
-    machines = {tuple(str(result.manifest.get(key)) for key in ("device", "cpus")) for result in results}
-    if len(machines) > 1:
-        found.append("The runs were made on different devices: their times do not compare.")
-    common = set.intersection(*(set(member.seeds) for member in groups))
-    if not common:
-        found.append("The groups have no seed in common: nothing can be compared one to one.")
-    elif any(set(member.seeds) != common for member in groups):
-        found.append("The groups have different seeds; only those that all have are paired.")
-    if any(result.status == "interrupted" for result in results):
-        found.append("Some runs were interrupted before their end.")
-    kinds = {_kind_of_rows(result) for result in results}
-    if len(kinds) > 1:
-        found.append(
-            f"The losses along the way are {' or '.join(sorted(kinds))}: times to a target are rough."
-        )
-    return found
-
-
-def _kind_of_rows(result: Result) -> str:
-    """Of what the losses in `metrics.csv` are."""
-    training = result.config.get("training")
-    batch = training.get("batch_size") if isinstance(training, Mapping) else None
-    return {"growing": "those of a growing sample", "full": "those of all rows"}.get(
-        str(batch), "means over batches"
-    )
-
-
-def _varieties(results: Sequence[Result], key: str) -> int:
-    return len({json.dumps(result.config.get(key), sort_keys=True, default=str) for result in results})

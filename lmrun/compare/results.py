@@ -16,6 +16,7 @@ from lmrun.runs.files import read_json
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import read_metrics
 from lmrun.runs.summary import read_summary
+from lmrun.status import Status
 
 Values = NDArray[np.float64]
 
@@ -106,6 +107,8 @@ def read_result(run: RunDirectory) -> Result:
             f"The run {run.name} has not ended; a comparison needs its end. Go on with it: lmrun train "
             f"--resume {run.path}"
         )
+    if summary.get("status") not in set(Status):
+        raise RunDirectoryError(f"{run.summary} is damaged: it has no status. Restore it, or train again.")
     table = read_metrics(run)
     columns = (table[name].to_numpy(np.float64, na_value=np.nan) for name in ("step", "seconds", "loss"))
     steps, seconds, loss = columns

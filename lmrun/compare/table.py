@@ -9,10 +9,17 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 
-from lmrun.compare.groups import Group
+from lmrun.compare.groups import Group, differences
 from lmrun.compare.results import Result
 from lmrun.compare.statistics import Spread, ratio_interval, spread
 from lmrun.compare.targets import targets
+
+BOOKKEEPING = frozenset(
+    f"training.{name}" for name in ("validation_interval", "checkpoint_seconds", "log_seconds", "tensorboard")
+)
+"""Settings that change what is written, not what is found."""
+MOST_SETTINGS = 8
+"""Runs that differ in more are of different kinds; the report of a comparison lists everything."""
 
 
 @dataclass(frozen=True)
@@ -22,7 +29,7 @@ class Measure:
     Attributes:
         name: What is measured, with its unit.
         key: The same for programs.
-        values: Median and quartiles of every group.
+        values: Median and quartiles of every group; none for what is no number.
         texts: The same in words.
         lower_is_better: Whether the smallest median is the best; None where nobody wins.
     """
@@ -59,6 +66,17 @@ def measures(groups: Sequence[Group]) -> list[Measure]:
         rows += _reaching(groups, target)
     rows += [_measure(groups, *cells) for cells in RUNNING]
     return [row for row in rows if not all(math.isnan(value.median) for value in row.values)]
+
+
+def settings(groups: Sequence[Group]) -> list[Measure]:
+    """Return what was set differently outside the optimizers, whose settings are hardly ever comparable."""
+    found = [
+        (key, texts)
+        for key, texts in differences(groups)
+        if not key.startswith("optimizer.") and key not in BOOKKEEPING
+    ]
+    rows = [Measure(key, key, (), tuple(texts), None) for key, texts in found]
+    return rows if len(rows) <= MOST_SETTINGS else []
 
 
 def speed_ups(groups: Sequence[Group]) -> Measure | None:
@@ -113,10 +131,6 @@ def _tested(groups: Sequence[Group], name: str) -> Measure:
         groups, f"test {name}", f"test_{name}", lambda result: result.test.get(name, math.nan), form
     )
     return replace(row, lower_is_better=name not in HIGH)
-
-
-def _test(name: str, result: Result) -> float:
-    return result.test.get(name, math.nan)
 
 
 def _reaching(groups: Sequence[Group], target: float) -> list[Measure]:
@@ -190,6 +204,7 @@ def as_csv(groups: Sequence[Group], rows: Sequence[Measure]) -> str:
     """One line per group: median and quartiles of every measure."""
     file = io.StringIO()
     writer = csv.writer(file, lineterminator="\n")
+    rows = [row for row in rows if row.values]
     names = [f"{row.key}{part}" for row in rows for part in ("", "_low", "_high")]
     writer.writerow(["group", *names])
     for place, member in enumerate(groups):
@@ -200,7 +215,8 @@ def as_csv(groups: Sequence[Group], rows: Sequence[Measure]) -> str:
 
 def as_markdown(groups: Sequence[Group], rows: Sequence[Measure]) -> str:
     """The table with the best of each row in bold."""
-    lines = ["| | " + " | ".join(member.label for member in groups) + " |", "|---" * (len(groups) + 1) + "|"]
+    names = [member.label.replace("|", "\\|") for member in groups]
+    lines = ["| | " + " | ".join(names) + " |", "|---" * (len(groups) + 1) + "|"]
     for row in rows:
         cells = [f"**{text}**" if place == row.best else text for place, text in enumerate(row.texts)]
         lines.append(f"| {row.name} | " + " | ".join(cells) + " |")

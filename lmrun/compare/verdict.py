@@ -5,7 +5,9 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import NamedTuple
 
+from lmrun.compare.fairness import is_repeated
 from lmrun.compare.groups import Group
 from lmrun.compare.results import Result
 from lmrun.compare.statistics import spread
@@ -73,18 +75,53 @@ def _by_time(groups: Sequence[Group], target: float) -> Verdict:
 
     ordered = sorted(groups, key=lambda member: spread(list(map(read, member.results))).median)
     first, second = ordered[:2]
-    mine, others = (spread(list(map(read, member.results))).median for member in (first, second))
-    reach = f"all reach the target {target:.3g}"
-    if others < ALIKE * mine:
-        return Verdict(f"{first.label} and {second.label} are as fast: {reach}.", None, False)
+    mine, others = (_reaching(member, target) for member in (first, second))
+    reach, early = f"all reach the target {target:.3g}", _starting((first, second), target)
+    if others.seconds < ALIKE * mine.seconds:
+        both = f"{mine.text}, {others.text}"
+        return Verdict(f"{first.label} and {second.label} are as fast: {reach} ({both}).{early}", None, False)
     one, other = paired(first, second, read)
     wins = sum(a < b for a, b in zip(one, other, strict=True))
-    seconds = f"{seconds_text(mine)} s instead of {seconds_text(others)} s for {second.label}"
+    sooner = f"{ratio_text(others.seconds / mine.seconds)} times sooner"
     text = (
-        f"{first.label} is better: {reach}, it does so {ratio_text(others / mine)} times sooner ({seconds}). "
+        f"{first.label} is better: {reach}, it does so {sooner} "
+        f"({mine.text} instead of {others.text} for {second.label}).{early} "
     )
     supported = wins == len(one) and wins >= FEWEST_SEEDS
-    return Verdict(text + _support(wins, len(one)), first.label, supported)
+    kind = "repetitions" if is_repeated(first) and is_repeated(second) else "seeds"
+    return Verdict(text + _support(wins, len(one), kind), first.label, supported)
+
+
+class Reaching(NamedTuple):
+    """Medians of what a group takes to a target."""
+
+    seconds: float
+    steps: float
+
+    @property
+    def text(self) -> str:
+        """In words."""
+        return f"{seconds_text(self.seconds)} s and {self.steps:,.0f} step{'s' * (self.steps != 1)}"
+
+
+def _reaching(member: Group, target: float) -> Reaching:
+    every = [result.reached(target) for result in member.results]
+    return Reaching(
+        spread([seconds for seconds, _ in every]).median, spread([steps for _, steps in every]).median
+    )
+
+
+def _starting(groups: Sequence[Group], target: float) -> str:
+    """Say where most of the time of any group passes before its first step is done: it compiles."""
+
+    def share(result: Result) -> float:
+        seconds, steps = result.reached(target)
+        return result.first_row_seconds / seconds if steps > 1 else 0.0
+
+    slow = [member.label for member in groups if spread(list(map(share, member.results))).median > 0.5]
+    if not slow:
+        return ""
+    return f" Most of the time of {' and of '.join(slow)} is that of the first step, compilation included."
 
 
 def _error(result: Result) -> float:
@@ -128,13 +165,13 @@ def _sooner(first: int, second: int, groups: Sequence[Group], speed: Measure | N
     return f"; {groups[second].label} reaches {target} {ratio_text(1 / ratio)} times sooner"
 
 
-def _support(wins: int, count: int) -> str:
+def _support(wins: int, count: int, kind: str = "seeds") -> str:
     if count == 0:
         return "They have no seed in common, so nothing speaks against luck: use the same seeds."
     if count == 1:
         return "That is one seed, which may be luck: --seeds 5 would tell."
     if wins == count and count >= FEWEST_SEEDS:
-        return f"All {count} seeds agree."
+        return f"All {count} {kind} agree."
     if wins == count:
-        return "Both seeds agree, which may still be luck: --seeds 5 would tell."
-    return f"Only {wins} of {count} seeds agree: the seeds do not settle it."
+        return f"Both {kind} agree, which may still be luck: --seeds 5 would tell."
+    return f"Only {wins} of {count} {kind} agree: they do not settle it."

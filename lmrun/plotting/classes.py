@@ -29,6 +29,7 @@ def plot_confusion(fitted: Fitted, output: Path) -> Path:
     if not fitted.classes:
         what = "values. Try --kind fit" if fitted.values else "several answers of yes and no per row"
         raise UsageError(f"--kind confusion is for classes; this run predicts {what}.")
+    fitted.finite()
     with styled():
         return save(draw_confusion(fitted), output)
 

@@ -67,7 +67,7 @@ def _surface(fitted: Fitted) -> Figure:
     inputs, targets, outputs = (np.concatenate([part[place] for part in parts]) for place in range(3))
     x, y, residuals = inputs[:, 0], inputs[:, 1], (targets - outputs)[:, 0]
     surface = left.tricontourf(x, y, outputs[:, 0], levels=20, cmap="viridis")
-    figure.colorbar(surface, ax=left, label=fitted.target_names[0])
+    figure.colorbar(surface, ax=left).set_label(fitted.target_names[0], parse_math=False)
     largest = float(np.abs(residuals).max()) or 1.0
     errors = right.tripcolor(x, y, residuals, cmap="PuOr", vmin=-largest, vmax=largest, shading="gouraud")
     figure.colorbar(errors, ax=right, label="residual")

@@ -11,7 +11,7 @@ import numpy as np
 import plotly.graph_objects as go
 from plotly.io import to_json
 
-from lmrun.plotting.groups import on_grid
+from lmrun.plotting.groups import counted, on_grid, quartiles
 from lmrun.plotting.style import COLORS
 from lmrun.report.traces import Trace, Values
 
@@ -23,7 +23,7 @@ LAYOUT: dict[str, Any] = {
     "template": "simple_white",
     "font": {"family": "system-ui, sans-serif", "size": 13},
     "margin": {"l": 70, "r": 20, "t": 20, "b": 50},
-    "legend": {"groupclick": "toggleitem", "tracegroupgap": 4},
+    "legend": {"tracegroupgap": 4},
     "hoverlabel": {"namelength": -1},
     "height": 460,
 }
@@ -75,7 +75,7 @@ class Canvas:
     def chart(self, name: str, title: str, layout: Mapping[str, Any], note: str = "") -> Chart:
         """Return what was drawn; where curves of few and of many steps meet, against their logarithm."""
         ends = [x[-1] or 0.0 for x in self._choices["steps"]["x"] if x]
-        apart = max(ends) > LOG_RATIO * max(min(ends), 1.0)
+        apart = bool(ends) and max(ends) > LOG_RATIO * max(min(ends), 1.0)
         shared = {
             **LAYOUT,
             "xaxis": {**(LOG if apart else LINEAR), "title": TITLES["steps"]},
@@ -88,7 +88,7 @@ class Canvas:
 
 def _plain(values: Values) -> list[float | None]:
     """Numbers that JSON can say; None is a gap."""
-    return [None if np.isnan(value) else float(f"{value:.7g}") for value in values]
+    return [float(f"{value:.7g}") if np.isfinite(value) else None for value in values]
 
 
 def loss_chart(traces: Sequence[Trace], labels: Sequence[str]) -> Chart:
@@ -103,7 +103,7 @@ def loss_chart(traces: Sequence[Trace], labels: Sequence[str]) -> Chart:
         members = [trace for trace in traces if trace.group == place]
         look = {"color": COLORS[place % len(COLORS)], "width": 2.2}
         if len(members) > 1:
-            _add_band(canvas, members, escape(label), look)
+            _add_band(canvas, members, plain(label), look)
         for trace in members:
             alone = len(members) == 1
             thinner = look if alone else {**look, "width": 1}
@@ -127,7 +127,6 @@ def _add_loss(
         line=dict(line),
         mode="lines",
         visible=visible,
-        legendgroup=str(trace.group),
         customdata=np.stack([rows["step"], rows["seconds"]], axis=-1).tolist(),
         hovertemplate="step %{customdata[0]}, %{customdata[1]:.3f} s: %{y:.4e}",
     )
@@ -137,9 +136,9 @@ def _add_band(canvas: Canvas, members: Sequence[Trace], name: str, line: Mapping
     curves: dict[str, dict[str, tuple[Values, Values]]] = {"low": {}, "high": {}, "middle": {}}
     for axis, source in AXES.items():
         grid, losses = on_grid([(trace[source], trace["loss"]) for trace in members])
-        quartiles = np.percentile(losses, (25, 75, 50), axis=0) if len(grid) else np.zeros((3, 0))
-        for part, values in zip(curves, quartiles, strict=True):
+        for part, values in zip(("low", "middle", "high"), quartiles(losses), strict=True):
             curves[part][axis] = (grid, values)
+        drawn = len(losses)
     shade = {
         "line": {"width": 0},
         "mode": "lines",
@@ -151,7 +150,7 @@ def _add_band(canvas: Canvas, members: Sequence[Trace], name: str, line: Mapping
     canvas.add(curves["high"], **shade, fill="tonexty", fillcolor=_faint(str(line["color"])))
     canvas.add(
         curves["middle"],
-        name=f"{name}, median of {len(members)}",
+        name=f"{name}, median of {counted(drawn, len(members))}",
         line=dict(line),
         mode="lines",
         legendgroup=name,
@@ -160,7 +159,12 @@ def _add_band(canvas: Canvas, members: Sequence[Trace], name: str, line: Mapping
 
 
 def _named(trace: Trace, what: str) -> str:
-    return ", ".join(escape(word) for word in (trace.label, what) if word)
+    return ", ".join(plain(word) for word in (trace.label, what) if word)
+
+
+def plain(text: str) -> str:
+    """Make a text stay what it is in a label, which Plotly reads as a little HTML."""
+    return escape(text, quote=False)
 
 
 def _faint(color: str) -> str:
@@ -176,7 +180,7 @@ def damping_chart(traces: Sequence[Trace]) -> Chart | None:
     canvas = Canvas()
     for place, trace in enumerate(damped):
         color = COLORS[(trace.group if len(traces) > len(damped) else place) % len(COLORS)]
-        shared = {"legendgroup": trace.label, "visible": True if place == 0 else "legendonly"}
+        shared = {"visible": True if place == 0 else "legendonly"}
         rows = trace.thinned("damping")
         tried = rows["attempts"] > 1
         canvas.add(

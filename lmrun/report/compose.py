@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from lmrun.compare.groups import FREE, Group, flattened, title
+import numpy as np
+
+from lmrun.compare.groups import Group, differences, flattened, title, written
 from lmrun.errors import RunDirectoryError
 from lmrun.report.charts import Chart, damping_chart, loss_chart
 from lmrun.report.page import Fact, Page, RunSection, Table
@@ -25,9 +26,8 @@ def page_of_run(run: RunDirectory, fits: Sequence[Chart], warnings: Sequence[str
         warnings: Why there are none, for example.
     """
     entry = read_entry(run)
-    label = " · ".join(
-        word for word in (entry.dataset, entry.optimizer, entry.seed and f"seed {entry.seed}") if word
-    )
+    seed = None if entry.seed is None else f"seed {entry.seed}"
+    label = " · ".join(word for word in (entry.dataset, entry.optimizer, seed) if word)
     summary = documents(run)["summary"] or {}
     lead = str(summary.get("message") or f"This run is {entry.state}.")
     problems = [entry.problem] if entry.problem else []
@@ -65,7 +65,7 @@ def page_of_groups(
         runs=[section(run) for run, _, _ in named],
         warnings=[*document["warnings"], *failures, *warnings],
         measures=measures,
-        differences=differences(groups),
+        differences=differing(groups),
     )
 
 
@@ -81,38 +81,24 @@ def curves(
         except RunDirectoryError as error:
             failures.append(str(error))
             continue
-        if len(trace["step"]):
+        if not np.isnan(trace["loss"]).all():
             traces.append(trace)
         else:
-            failures.append(f"The run {run.name} has no rows yet: there is no loss to draw.")
+            failures.append(f"The run {run.name} has no finite loss to draw.")
     if not traces:
         return [], failures
     damping = damping_chart(traces)
     return [loss_chart(traces, labels), *([damping] if damping else [])], failures
 
 
-def differences(groups: Sequence[Group]) -> Table | None:
+def differing(groups: Sequence[Group]) -> Table | None:
     """Return the settings in which the configs of groups differ; None where they do not."""
-    flats = [dict(flattened(member.results[0].config)) for member in groups]
-    keys = [key for key in dict.fromkeys(key for flat in flats for key in flat) if key not in FREE]
-    rows: list[tuple[str, Sequence[str], int | None]] = []
-    for key in keys:
-        texts = [_text(flat[key]) if key in flat else "" for flat in flats]
-        if len(set(texts)) > 1:
-            rows.append((key, texts, None))
+    rows = [(key, texts, None) for key, texts in differences(groups)]
     return Table([member.label for member in groups], rows) if rows else None
 
 
 def section(run: RunDirectory) -> RunSection:
     """Return what the page says of a run; files that cannot be read are left out."""
     manifest = documents(run)["manifest"] or {}
-    came: list[Fact] = [(key, _text(value)) for key, value in flattened(manifest) if value is not None]
+    came: list[Fact] = [(key, written(value)) for key, value in flattened(manifest) if value is not None]
     return RunSection(run.name, list(facts(read_entry(run))), config_text(run), came)
-
-
-def _text(value: Any) -> str:
-    if isinstance(value, str):
-        return value
-    if isinstance(value, list) and all(isinstance(word, str) for word in value):
-        return " ".join(value)
-    return json.dumps(value, default=str)

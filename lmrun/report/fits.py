@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from html import escape
 
 import numpy as np
 import plotly.graph_objects as go
@@ -15,7 +14,7 @@ from lmrun.errors import UsageError
 from lmrun.plotting.classes import confusion
 from lmrun.plotting.fitted import Fitted, digits, dimensions, r_squared, some
 from lmrun.plotting.style import COLORS, SOFT
-from lmrun.report.charts import LAYOUT, LINEAR, Chart
+from lmrun.report.charts import LAYOUT, LINEAR, Chart, plain
 
 CELLS = 80
 """Of a surface along each axis."""
@@ -71,8 +70,8 @@ def _curve(fitted: Fitted) -> go.Figure:
     )  # fmt: skip
     figure.update_xaxes(LINEAR)
     figure.update_yaxes({**LINEAR, "exponentformat": "power"})
-    figure.update_xaxes(title=escape(fitted.input_names[0]), row=2, col=1)
-    figure.update_yaxes(title=escape(fitted.target_names[0]), row=1, col=1)
+    figure.update_xaxes(title=plain(fitted.input_names[0]), row=2, col=1)
+    figure.update_yaxes(title=plain(fitted.target_names[0]), row=1, col=1)
     figure.update_yaxes(title="residual", row=2, col=1)
     return figure
 
@@ -102,7 +101,7 @@ def _surface(fitted: Fitted) -> go.Figure:
         },
         hovertemplate="%{x:.4g}, %{y:.4g}: %{customdata[0]:.6g}, off by %{customdata[1]:.3e}<extra></extra>",
     )  # fmt: skip
-    names = [escape(name) for name in fitted.input_names]
+    names = [plain(name) for name in fitted.input_names]
     figure.update_xaxes(title=names[0])
     figure.update_yaxes(title=names[1], col=1)
     figure.update_layout(showlegend=False)
@@ -130,7 +129,7 @@ def _predicted(fitted: Fitted) -> go.Figure:
                 marker={"color": COLORS[place % len(COLORS)], "size": 4, "opacity": 0.6},
                 hovertemplate="true %{x:.6g}, predicted %{y:.6g}",
             )  # fmt: skip
-        name = escape(fitted.target_names[target])
+        name = plain(fitted.target_names[target])
         figure.update_xaxes(LINEAR, title=f"{name}, true", row=1, col=column)
         figure.update_yaxes(LINEAR, title=f"{name}, predicted", row=1, col=column)
     return figure

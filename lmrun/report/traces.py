@@ -55,7 +55,7 @@ def read_trace(run: RunDirectory, label: str, group: int) -> Trace:
     Raises:
         RunDirectoryError: The file is damaged.
     """
-    table = read_metrics(run)
+    table = read_metrics(run).dropna(subset=["step", "seconds"])
     columns = {name: table[name].to_numpy(np.float64, na_value=np.nan) for name in COLUMNS}
     return Trace(
         label,

@@ -97,11 +97,23 @@ def read_json(path: Path) -> dict[str, Any]:
         data = json.loads(path.read_text(encoding="utf-8"))
     except OSError as error:
         raise RunDirectoryError(f"Cannot read {path}: {error.strerror}. Is this a run directory?") from error
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise RunDirectoryError(f"{path} is damaged: {error}. Restore it, or train again.") from error
     if not isinstance(data, dict):
         raise RunDirectoryError(f"{path} is damaged: it holds no object. Restore it, or train again.")
     return data
+
+
+def names_in(folder: Path) -> list[Path]:
+    """Return what lies in a folder.
+
+    Raises:
+        RunDirectoryError: Nobody may look into it.
+    """
+    try:
+        return list(folder.iterdir())
+    except OSError as error:
+        raise RunDirectoryError(f"Cannot look into {folder}: {error.strerror}.") from error
 
 
 def _finite(value: float) -> float | None:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from lmrun.errors import RunDirectoryError
 from lmrun.runs.create import LATEST
-from lmrun.runs.files import read_json
+from lmrun.runs.files import names_in, read_json
 from lmrun.runs.layout import RunDirectory
 
 _SHOWN = 10
@@ -48,7 +48,7 @@ def list_runs(runs_dir: Path) -> list[RunDirectory]:
     """Return the runs of a folder, the oldest first; what is hidden or half made is left out."""
     if not runs_dir.is_dir():
         return []
-    runs = (RunDirectory(path) for path in runs_dir.iterdir() if not path.name.startswith("."))
+    runs = (RunDirectory(path) for path in names_in(runs_dir) if not path.name.startswith("."))
     return sorted((run for run in runs if run.exists), key=_age)
 
 

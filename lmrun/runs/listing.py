@@ -11,11 +11,11 @@ from typing import Any
 import yaml
 
 from lmrun.errors import RunDirectoryError
-from lmrun.runs.files import read_json
+from lmrun.runs.files import names_in, read_json
 from lmrun.runs.labels import Labels, read_labels
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.lock import is_held
-from lmrun.runs.metrics import last_row
+from lmrun.runs.metrics import check_columns, last_row
 from lmrun.runs.summary import read_summary
 from lmrun.status import Status
 
@@ -76,27 +76,50 @@ class Entry:
 
 
 def list_entries(runs_dir: Path) -> list[Entry]:
-    """Return an entry for every run of a folder, the newest first; half-written and damaged ones included."""
+    """Return an entry for every run of a folder, the newest first; half-written and damaged ones included.
+
+    Raises:
+        RunDirectoryError: Nobody may look into the folder.
+    """
     if not runs_dir.is_dir():
         return []
-    paths = (path for path in runs_dir.iterdir() if not path.name.startswith("."))
+    paths = (path for path in names_in(runs_dir) if not path.name.startswith("."))
     entries = [read_entry(run) for run in map(RunDirectory, paths) if run.begun]
     return sorted(entries, key=lambda entry: (entry.started, entry.run.name), reverse=True)
 
 
 def read_entry(run: RunDirectory) -> Entry:
-    """Read what is known of a run; what cannot be read makes it a damaged one."""
+    """Read what is known of a run; what cannot be read makes it a damaged one.
+
+    Of `metrics.csv` the header is looked at, and the last row of a run that has not ended.
+    """
     try:
-        return _read(run)
+        entry = _read(run)
     except RunDirectoryError as error:
         return Entry(run, DAMAGED, problem=str(error))
+    # What is damaged here takes nothing from what is known.
+    for part in (_labelled, _with_metrics):
+        try:
+            entry = part(entry)
+        except RunDirectoryError as error:
+            entry = replace(entry, state=DAMAGED, problem=str(error))
+    return entry
+
+
+def _labelled(entry: Entry) -> Entry:
+    return replace(entry, labels=read_labels(entry.run))
+
+
+def _with_metrics(entry: Entry) -> Entry:
+    check_columns(entry.run)
+    return entry
 
 
 def _read(run: RunDirectory) -> Entry:
     if not run.exists:
         missing = [path.name for path in (run.config, run.manifest) if not path.is_file()]
         raise RunDirectoryError(f"Missing: {' and '.join(missing)}. Remove it: lmrun rm {run.path}")
-    manifest, labels, summary = read_json(run.manifest), read_labels(run), read_summary(run)
+    manifest, summary = read_json(run.manifest), read_summary(run)
     names = {key: _word(manifest.get(key)) for key in ("dataset", "optimizer")}
     if None in names.values():
         names = _names(run)
@@ -107,11 +130,13 @@ def _read(run: RunDirectory) -> Entry:
         dataset=names["dataset"],
         optimizer=names["optimizer"],
         seed=_whole(manifest.get("seed")),
-        labels=labels,
     )
-    # A run that was stopped and resumed has the summary of its first end.
+    if summary is not None and summary.get("status") != Status.INTERRUPTED:
+        return _ended(common, summary)
+    # A run that was stopped and resumed has the summary of its first end. Runs that ended are not asked: a
+    # look at a lock takes longer than all the rest.
     held = is_held(run)
-    if summary is not None and (summary.get("status") != Status.INTERRUPTED or not held):
+    if summary is not None and not held:
         return _ended(common, summary)
     row = last_row(run)
     return replace(
@@ -152,11 +177,16 @@ def _names(run: RunDirectory) -> dict[str, Any]:
 
 
 def _number(value: Any) -> float | None:
-    return float(value) if isinstance(value, int | float) else None
+    """As a float; a whole number beyond all floats is none that lmrun wrote."""
+    try:
+        return float(value) if isinstance(value, int | float) else None
+    except OverflowError:
+        return None
 
 
 def _whole(value: Any) -> int | None:
-    return int(value) if isinstance(value, int | float) and math.isfinite(value) else None
+    number = _number(value)
+    return int(value) if number is not None and math.isfinite(number) else None
 
 
 def _word(value: Any) -> str | None:
@@ -167,7 +197,8 @@ def numbers(values: Any) -> dict[str, float]:
     """Return what of a JSON object is a number, by name; null stands for what was not finite."""
     if not isinstance(values, dict):
         return {}
-    return {str(name): float(value) for name, value in values.items() if isinstance(value, int | float)}
+    found = {str(name): _number(value) for name, value in values.items()}
+    return {name: value for name, value in found.items() if value is not None}
 
 
 def _lowest(value: float | None) -> float:

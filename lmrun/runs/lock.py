@@ -24,7 +24,7 @@ def is_held(run: RunDirectory) -> bool:
     except Timeout:
         return True
     except OSError:
-        # A folder that nobody may write to is trained in by nobody.
+        # A lock that may not be opened is somebody else's; whether it is held, nobody can tell from here.
         return False
 
 
@@ -41,6 +41,11 @@ def alone(run: RunDirectory) -> Iterator[None]:
     except Timeout as error:
         raise RunDirectoryError(
             f"The run {run.name} is being trained by another process; wait for it to end, or stop it first."
+        ) from error
+    except OSError as error:
+        raise RunDirectoryError(
+            f"Cannot hold the run {run.name} ({run.lock}: {error.strerror}): it may not be written to. "
+            "Copy it to a folder of your own."
         ) from error
     try:
         yield

@@ -198,6 +198,23 @@ def last_row(run: RunDirectory) -> dict[str, float]:
         raise RunDirectoryError(f"{run.metrics} is damaged: {error}. Restore it, or train again.") from error
 
 
+def check_columns(run: RunDirectory) -> None:
+    """Look at the first line of `metrics.csv`; no file, or a beginning of that line, is in order.
+
+    Raises:
+        RunDirectoryError: The file cannot be read, or has other columns.
+    """
+    try:
+        with run.metrics.open("rb") as file:
+            header = file.readline(len(_HEADER) + 1)
+    except FileNotFoundError:
+        return
+    except OSError as error:
+        raise RunDirectoryError(f"Cannot read {run.metrics}: {error}. Restore it, or train again.") from error
+    if not _HEADER.startswith(header):
+        _check_header(run.metrics, header)
+
+
 def _split(path: Path, lines: list[str]) -> list[list[str]]:
     cells = [line.split(",") for line in lines]
     for number, found in enumerate(cells, start=2):

@@ -14,15 +14,15 @@ from lmrun.runs.lock import alone, is_held
 
 
 def find_any(name: str, runs_dir: Path) -> RunDirectory:
-    """Return a run as `find_run` does, or a damaged one of the folder of all runs, by its whole name or path.
+    """Return a run as `find_run` does, or a damaged one by its path, or its name in the folder of all runs.
 
     Raises:
         RunDirectoryError: There is none.
     """
-    damaged = RunDirectory(runs_dir / Path(name).name)
-    typed = name in {damaged.path.name, str(damaged.path)}
-    if typed and damaged.path.is_dir() and damaged.begun and not damaged.exists:
-        return damaged
+    for path in (runs_dir / name, Path(name).expanduser()):
+        damaged = RunDirectory(path)
+        if name and path.is_dir() and damaged.begun and not damaged.exists:
+            return damaged
     return find_run(name, runs_dir)
 
 

@@ -29,7 +29,8 @@ Tensor = Any
 
 CALL_SECONDS = 0.1
 """A block of first-order steps lasts about this long: Ctrl-C and the limits are looked at in between."""
-FIRST_BLOCK = 16
+FIRST_BLOCK = 1
+"""The first call compiles; by itself, it does not make the steps after it look slow."""
 
 
 @dataclass(frozen=True)

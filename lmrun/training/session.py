@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -27,6 +28,9 @@ from lmrun.training.evaluate import Evaluator
 from lmrun.training.loop import Outcome, schedule_of, train
 from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import Limits, Progress
+
+_trained = itertools.count()
+"""Runs that this process has trained."""
 
 
 def prepare(
@@ -120,7 +124,7 @@ def _execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> d
         outcome = train(experiment, run, progress)
     finally:
         progress.finish("")
-    summary = summarize(experiment, run, outcome)
+    summary = summarize(experiment, run, outcome, alone_so_far=next(_trained) == 0)
     save_models(experiment, run, outcome)
     write_summary(run, summary)
     finish_manifest(run)
@@ -144,8 +148,17 @@ def limits(config: Config) -> Limits:
     )
 
 
-def summarize(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> dict[str, Any]:
-    """Collect what summary.json and `train --json` say; metrics are those of the best parameters."""
+def summarize(
+    experiment: Experiment, run: RunDirectory, outcome: Outcome, *, alone_so_far: bool = True
+) -> dict[str, Any]:
+    """Collect what summary.json and `train --json` say; metrics are those of the best parameters.
+
+    Args:
+        experiment: What was trained.
+        run: Where.
+        outcome: How it ended.
+        alone_so_far: Whether the process has trained nothing else: its peak memory is then that of the run.
+    """
     state, dataset = outcome.state, experiment.dataset
     with tf.device(experiment.device):
         accuracy = Evaluator(experiment, dataset.train).accuracy(state.best_params)
@@ -170,7 +183,7 @@ def summarize(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> di
         "accuracy": accuracy,
         "test": test,
         "parameters": experiment.network.size,
-        "peak_memory_bytes": peak_memory_bytes(),
+        "peak_memory_bytes": peak_memory_bytes() if alone_so_far else None,
         "params": experiment.network.named_params(),
     }
 

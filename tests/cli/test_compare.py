@@ -71,7 +71,7 @@ def test_a_comparison_from_nothing(first: Result, there: Path) -> None:
     assert len(runs_in(there)) == 4
     assert "lm is better: it ends" in first.stdout
     assert "which may still be luck: --seeds 5 would tell." in first.stdout
-    for name in ("seeds", "loss, best", "ms per step", "peak memory, MB", "speed-up to"):
+    for name in ("seeds", "loss, best", "ms per step", "speed-up to"):
         assert name in first.stdout, name
     for counted in ("sgd, seed 10 (1 of 4)", "lm, seed 10 (2 of 4)", "sgd, seed 11 (3 of 4)"):
         assert counted in first.stderr, counted
@@ -121,6 +121,18 @@ def test_fresh_trains_again(first: Result, quick: None, there: Path) -> None:
     assert result.exit_code == 0, result.output
     assert len(runs_in(there)) == len(before) + 1
     assert "One group alone" in result.stdout
+
+
+def test_five_optimizers_on_the_rosenbrock_curve(
+    quick: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    items = ("sgd", "adam", "gauss-newton", "newton", "lm")
+    result = invoke(*items, "--config", "rosenbrock-curve", "--seeds", "1", "--json")
+    document = json.loads(result.stdout)
+    steps = [group["measures"]["steps_to_1e-10"]["median"] for group in document["groups"]]
+    assert [group["label"] for group in document["groups"]] == list(items)
+    assert steps == [582, 317, 4, 6, 3]
 
 
 @pytest.mark.parametrize(

@@ -1,17 +1,21 @@
 import json
+from contextlib import ExitStack
+from importlib import import_module
 from pathlib import Path
 
 import pytest
 from typer.testing import CliRunner, Result
 
 from lmrun.cli import app
-from lmrun.cli.choosing import complete_runs
-from lmrun.cli.sparkline import sparkline
+from lmrun.cli.choosing import complete_runs, complete_with_comparisons
+from lmrun.runs import listing
 from lmrun.runs.create import create_run
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.lock import alone
 from lmrun.runs.metrics import MetricsWriter
 from lmrun.runs.summary import write_summary
+
+show_module = import_module("lmrun.cli.show")
 
 
 def invoke(*arguments: str, typed: str = "") -> Result:
@@ -158,9 +162,21 @@ def test_show_as_json() -> None:
     assert json.loads(invoke("show", "second", "--json").stdout)["manifest"] is None
 
 
-def test_follow_ends_with_the_run() -> None:
-    result = invoke("show", "first", "--follow")
-    assert "status     max_steps" in result.stdout
+def test_follow_looks_until_nobody_trains_the_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    looks: list[float] = []
+    with ExitStack() as training:
+        training.enter_context(alone(RunDirectory(Path("runs/first"))))
+        RunDirectory(Path("runs/first")).summary.unlink()
+
+        def look(seconds: float) -> None:
+            looks.append(seconds)
+            if len(looks) == 3:
+                training.close()
+
+        monkeypatch.setattr(show_module.time, "sleep", look)
+        result = invoke("show", "first", "--follow")
+    assert len(looks) == 3
+    assert "status     stopped" in result.stdout
 
 
 def test_rm_asks() -> None:
@@ -201,16 +217,58 @@ def test_names_are_completed() -> None:
     class Context:
         params: dict[str, object] = {}  # noqa: RUF012 - stands for Typer's
 
+    stored = Path("runs/compare-1")
+    stored.mkdir()
+    (stored / "comparison.json").write_text("{}")
+    assert complete_with_comparisons(Context(), "c") == ["compare-1"]  # type: ignore[arg-type]
+    assert complete_runs(Context(), "c") == []  # type: ignore[arg-type]
+
     assert complete_runs(Context(), "") == ["third", "second", "first", "latest"]  # type: ignore[arg-type]
     assert complete_runs(Context(), "f") == ["first"]  # type: ignore[arg-type]
     Context.params = {"runs_dir": "nowhere"}
     assert complete_runs(Context(), "l") == ["latest"]  # type: ignore[arg-type]
 
 
-def test_sparklines() -> None:
-    assert sparkline([1, 0.1, 0.01]) == "█▅▁"
-    assert sparkline([1.0] * 3) == "▁▁▁"
-    assert sparkline([float("nan"), 0.0, 1.0]) == "  ▁"
-    assert sparkline([0.0]) == " "
-    assert sparkline([]) == ""
-    assert len(sparkline([10.0**-step for step in range(300)], 40)) == 40
+@pytest.mark.parametrize(
+    ("file", "content", "words"),
+    [
+        ("labels.json", "[", "labels.json is damaged"),
+        ("metrics.csv", "step,loss\n1,2\n", "other columns"),
+        ("summary.json", "[" * 100_000, "summary.json is damaged"),
+        ("summary.json", "{}", "is no status"),
+        ("manifest.json", "3", "manifest.json is damaged"),
+    ],
+)
+def test_damage_is_listed_and_breaks_nothing(file: str, content: str, words: str) -> None:
+    (Path("runs/first") / file).write_text(content)
+    entries = {run["name"]: run for run in json.loads(invoke("ls", "--json").stdout)["runs"]}
+    assert entries["first"]["status"] == "damaged"
+    assert words in entries["first"]["problem"]
+    assert entries["third"]["status"] != "damaged"
+    kept = file in {"labels.json", "metrics.csv"}
+    assert (entries["first"]["best_loss"] is not None) == kept, "what is known stays"
+    assert invoke("show", "first").exit_code == 0
+
+
+def test_a_number_beyond_all_floats_breaks_nothing() -> None:
+    summary = Path("runs/first/summary.json")
+    summary.write_text(json.dumps({**json.loads(summary.read_text()), "steps": 10**400, "loss": 10**400}))
+    assert invoke("ls").exit_code == 0
+    assert invoke("show", "first").exit_code == 0
+
+
+def test_a_half_written_run_can_be_removed_by_what_is_printed() -> None:
+    Path("runs/first/manifest.json").unlink()
+    (entry,) = [run for run in json.loads(invoke("ls", "--json").stdout)["runs"] if run["name"] == "first"]
+    command = entry["problem"].partition("lmrun ")[2].split()
+    assert command == ["rm", "runs/first"]
+    assert invoke("show", str(Path("runs/first").resolve())).exit_code == 0
+    assert invoke("rm", "./runs/first/", "--yes").exit_code == 0
+    assert not Path("runs/first").exists()
+
+
+def test_ended_runs_are_not_asked_for_their_lock(monkeypatch: pytest.MonkeyPatch) -> None:
+    asked: list[str] = []
+    monkeypatch.setattr(listing, "is_held", lambda run: asked.append(run.name))
+    invoke("ls")
+    assert "first" not in asked

@@ -6,7 +6,6 @@ from typer.testing import CliRunner, Result
 
 from lmrun.cli.plot import plot
 from lmrun.compare.document import compare, store
-from lmrun.compare.groups import group
 from lmrun.errors import RunDirectoryError, UsageError
 from lmrun.runs.create import create_run
 from lmrun.runs.layout import RunDirectory
@@ -91,8 +90,7 @@ def test_seeds_are_drawn_as_medians_and_a_comparison_as_it_was(make_result) -> N
     result = invoke(*(one.run.name for one in results), "-o", "seeds.svg")
     assert (result.exit_code, result.stdout) == (0, "seeds.svg\n")
     assert "median and quartiles over the seeds" in Path("seeds.svg").read_text()
-    groups = group([*results, make_result("adam")])
-    folder = store(Path("runs"), *compare(groups, ["lm", "adam"]))
+    folder = store(Path("runs"), compare([*results, make_result("adam")], ["lm", "adam"]))
     result = invoke(folder.path.name)
     assert (result.exit_code, result.stdout) == (0, f"{folder.figure}\n")
     assert folder.figure.is_file()

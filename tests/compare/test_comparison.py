@@ -9,10 +9,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lmrun.compare.document import compare, find_comparison, read_comparison, read_table, store
-from lmrun.compare.groups import flattened, group, labels, warnings
+from lmrun.compare.fairness import repetitions, warnings
+from lmrun.compare.groups import differences, flattened, group, labels
 from lmrun.compare.results import read_result
 from lmrun.compare.statistics import ratio_interval, spread
-from lmrun.compare.table import as_csv, as_markdown, measures, paired, speed_ups
+from lmrun.compare.table import as_csv, as_markdown, measures, paired, settings, speed_ups
 from lmrun.compare.targets import targets
 from lmrun.compare.verdict import verdict
 from lmrun.errors import RunDirectoryError
@@ -228,7 +229,7 @@ def test_a_verdict_needs_seeds_that_agree(make_result):
     assert judge((0.01, 0.1), (0.01, 0.1)).text.endswith("may still be luck: --seeds 5 would tell.")
     split = judge((0.01, 0.1), (0.2, 0.1), (0.01, 0.1))
     assert not split.supported
-    assert split.text.endswith("Only 2 of 3 seeds agree: the seeds do not settle it.")
+    assert split.text.endswith("Only 2 of 3 seeds agree: they do not settle it.")
     alike = judge((0.01, 0.0101))
     assert (alike.winner, alike.supported) == (None, False)
     assert "end at the same loss" in alike.text
@@ -254,13 +255,24 @@ def test_where_all_reach_the_target_the_time_counts(make_result):
     judged = verdict(group(results), None)
     assert (judged.winner, judged.supported) == ("lm", True)
     assert judged.text == (
-        "lm is better: all reach the target 0.1, it does so 4 times sooner (0.5 s instead of 2 s for adam). "
-        "All 3 seeds agree."
+        "lm is better: all reach the target 0.1, it does so 4 times sooner (0.5 s and 1 step instead of 2 s "
+        "and 1 step for adam). All 3 repetitions agree."
     )
     missed = [*results, make_result("adam", 4, [1.0, 0.5], training=training)]
     assert "ends" in verdict(group(missed), None).text
     alike = [make_result(name, 1, [1.0, 0.09], training=training) for name in ("lm", "adam")]
-    assert verdict(group(alike), None).text == "lm and adam are as fast: all reach the target 0.1."
+    text = verdict(group(alike), None).text
+    assert text == "lm and adam are as fast: all reach the target 0.1 (0.5 s and 1 step, 0.5 s and 1 step)."
+
+
+def test_a_verdict_by_time_says_where_that_is_the_time_to_start(make_result):
+    results = [
+        make_result(name, 10, [1.0, 0.5, 0.3, 0.09], seconds=seconds, training={"target_loss": 0.1})
+        for name, seconds in (("lm", [0, 3, 3.1, 3.2]), ("adam", [0, 2, 4, 6]))
+    ]
+    text = verdict(group(results), None).text
+    assert "(3.2 s and 3 steps instead of 6 s and 3 steps for adam)" in text
+    assert "Most of the time of lm is that of the first step, compilation included." in text
 
 
 def test_classes_are_judged_by_their_accuracy(make_result):
@@ -273,6 +285,42 @@ def test_classes_are_judged_by_their_accuracy(make_result):
     judged = verdict(found, speed_ups(found))
     assert judged.winner == "lm"
     assert "its test accuracy is 98.00%, that of adam 97.00%" in judged.text
+
+
+def test_seeds_that_change_nothing_are_repetitions(make_result):
+    same = group([make_result("lm", seed) for seed in (1, 2)])
+    (words,) = warnings(same)
+    assert words.startswith("The seeds change nothing for lm")
+    assert warnings(group([make_result("lm", seed, [1.0, 0.1**seed]) for seed in (1, 2)])) == []
+
+
+def test_what_stands_in_the_place_of_others_is_told(make_result):
+    older, newer = make_result("lm"), make_result("lm")
+    results = [older, newer, make_result("adam")]
+    assert repetitions(results, group(results)) == [
+        f"The run {older.run.name} is left out: a newer one has the same config and seed."
+    ]
+    assert compare(results, []).document["warnings"] == repetitions(results, group(results))
+
+
+def test_settings_that_differ_have_a_row(make_result):
+    found = group([make_result("lm"), make_result("adam", model={"name": "mlp", "hidden": [3, 4]})])
+    assert [(row.name, row.texts) for row in settings(found)] == [("model.hidden", ("", "[3, 4]"))]
+    assert "| model.hidden |  | [3, 4] |" in as_markdown(found, settings(found))
+    assert "model.hidden" not in as_csv(found, [*settings(found), *measures(found)])
+    assert ("optimizer.name", ["lm", "adam"]) in differences(found)
+
+
+def test_labels_stay_short_across_problems(make_result):
+    others = [make_result("lm", dataset={"name": name, "a": name, "b": name}) for name in ("sinc", "mnist")]
+    assert labels(others) == ["lm, dataset.name sinc", "lm, dataset.name mnist"]
+
+
+def test_a_summary_without_a_status_is_damaged(make_result):
+    result = make_result()
+    result.run.summary.write_text("{}")
+    with pytest.raises(RunDirectoryError, match="it has no status"):
+        read_result(result.run)
 
 
 def test_unfair_comparisons_are_warned_of(make_result):
@@ -290,8 +338,8 @@ def test_unfair_comparisons_are_warned_of(make_result):
 
 
 def test_comparisons_are_kept_and_found(groups, tmp_path):
-    document, table_csv, table_markdown = compare(groups, ["adam", "lm"])
-    folder = store(tmp_path / "runs", document, table_csv, table_markdown)
+    compared = compare([result for member in groups for result in member.results], ["adam", "lm"])
+    folder, document = store(tmp_path / "runs", compared), compared.document
     assert folder.path.name.startswith("compare-")
     assert "-adam-lm-" in folder.path.name
     assert find_comparison(str(folder.path), tmp_path) == folder
@@ -300,12 +348,16 @@ def test_comparisons_are_kept_and_found(groups, tmp_path):
     again = read_comparison(folder)
     assert again == json.loads(json.dumps(document))
     assert [one["runs"] for one in again["groups"]] == [
-        [str(result.run.path) for result in member.results] for member in groups
+        [str(result.run.path.resolve()) for result in member.results] for member in groups
     ]
     for damage in (
         "{}",
         json.dumps({**document, "table": [3]}),
         json.dumps({**document, "warnings": 3}),
+        json.dumps({**document, "groups": [{**one, "runs": [3]} for one in document["groups"]]}),
+        json.dumps({**document, "groups": [{**one, "label": 3} for one in document["groups"]]}),
+        json.dumps({**document, "table": [{**row, "best": "lm"} for row in document["table"]]}),
+        json.dumps({**document, "table": [{**row, "texts": row["texts"][:1]} for row in document["table"]]}),
         "[",
     ):
         folder.document.write_text(damage)

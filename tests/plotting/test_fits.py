@@ -1,5 +1,7 @@
 """Figures of fits: what is in them, read back from the figure; how they look is looked at by people."""
 
+from dataclasses import replace
+
 import matplotlib.image
 import numpy as np
 import pytest
@@ -30,6 +32,12 @@ def test_a_curve_and_its_residuals():
     assert np.all(np.diff(fit.get_xdata()) >= 0), "from left to right"
     assert len(fit.get_xdata()) == 400
     assert np.abs(lower.lines[0].get_ydata()).max() < 0.1
+
+
+def test_names_of_columns_stay_what_they_are():
+    fitted = replace(made(columns=2), target_names=("a$_$ of $/$",), input_names=("$x", "^{"))
+    figure = drawn(draw_fit, fitted)
+    assert "a$_$ of $/$" in [axes.get_ylabel() for axes in figure.axes]
 
 
 def test_a_surface_and_its_errors():

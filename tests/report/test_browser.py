@@ -11,7 +11,6 @@ from fitted_examples import classified, made
 from playwright.sync_api import Browser, Page, sync_playwright
 
 from lmrun.compare.document import compare
-from lmrun.compare.groups import group
 from lmrun.report.compose import page_of_groups
 from lmrun.report.fits import fit_chart
 from lmrun.report.page import write
@@ -50,18 +49,23 @@ def opened(browser: Browser, tmp_path_factory: pytest.TempPathFactory) -> Iterat
     folder = tmp_path_factory.mktemp("page")
     make_result = result_maker(folder)
     losses = {"adam": [0.9**step for step in range(300)], "lm": [0.1**step for step in range(8)]}
-    groups = group([make_result(name, seed, losses[name]) for name in ("adam", "lm") for seed in (10, 11)])
-    document, *_ = compare(groups, ["adam", "lm"])
+    damping = {"adam": None, "lm": [10.0**-step for step in range(8)]}
+    made_runs = [
+        make_result(name, seed, losses[name], damping=damping[name])
+        for name in ("adam", "lm")
+        for seed in (10, 11)
+    ]
+    compared = compare(made_runs, ["adam", "lm"])
     fits = (made(columns=1), made(columns=2), made(columns=3), classified())
     charts = [fit_chart(fitted, f"fit-{place}") for place, fitted in enumerate(fits)]
-    path = write(page_of_groups(groups, document, charts, []), folder / "page.html")
+    path = write(page_of_groups(compared.groups, compared.document, charts, []), folder / "page.html")
     page = browser.new_page(viewport={"width": 1200, "height": 900})
     complaints, asked = [], []
     page.on("console", lambda message: message.type == "error" and complaints.append(message.text))
     page.on("pageerror", lambda error: complaints.append(str(error)))
     page.on("request", lambda request: asked.append(request.url))
     page.goto(path.as_uri())
-    until(page, lambda: page.locator(".plot .main-svg").count() >= 10)
+    until(page, lambda: page.locator(".plot .main-svg").count() >= 12)
     yield page
     page.close()
     assert not complaints
@@ -89,7 +93,7 @@ def names(page: Page, *, visible: bool) -> set[str]:
 
 def test_everything_is_drawn(opened: Page):
     charts = opened.locator("section.chart")
-    assert charts.count() == 5
+    assert charts.count() == 6
     for place in range(charts.count()):
         box = charts.nth(place).locator(".main-svg").first.bounding_box()
         assert box["width"] > 800
@@ -119,6 +123,20 @@ def test_runs_are_shown_and_hidden_by_a_click_on_the_legend(opened: Page):
     entry = opened.locator("#loss .legend .traces", has_text="lm, seed 10")
     entry.locator(".legendtoggle").click()
     until(opened, lambda: "lm, seed 10" in names(opened, visible=True))
+
+
+def test_a_group_goes_with_its_band(opened: Page):
+    def bands() -> int:
+        return opened.evaluate(
+            "document.querySelector('#loss .plot')._fullData.filter((c) => c.fill === 'tonexty' && c.visible"
+            " === true).length"
+        )
+
+    assert bands() == 2
+    entry = opened.locator("#loss .legend .traces", has_text="lm, median of 2")
+    entry.locator(".legendtoggle").click()
+    until(opened, lambda: bands() == 1)
+    assert "lm, median of 2" not in names(opened, visible=True)
 
 
 def test_a_drag_zooms_and_the_pointer_asks(opened: Page):

@@ -12,7 +12,7 @@ from lmrun.compare.groups import group
 from lmrun.errors import RunDirectoryError, UsageError
 from lmrun.plotting.fitted import Fitted, Part
 from lmrun.report.charts import Canvas, damping_chart, loss_chart
-from lmrun.report.compose import differences, page_of_groups, page_of_run
+from lmrun.report.compose import differing, page_of_groups, page_of_run
 from lmrun.report.fits import fit_chart
 from lmrun.report.page import check_ending, render
 from lmrun.report.traces import BINS, Trace, read_trace
@@ -118,7 +118,7 @@ def test_what_has_no_chart_says_so():
 def test_the_page_of_a_comparison(make_result):
     results = [make_result(name, seed) for name in ("adam", "lm") for seed in (10, 11)]
     groups = group(results)
-    document, *_ = compare(groups, ["adam", "lm"])
+    document = compare(results, ["adam", "lm"]).document
     page = page_of_groups(groups, document, [], ["Nothing <b>fits</b>."])
     text = render(page)
     assert page.title == "sinc: adam against lm"
@@ -132,12 +132,12 @@ def test_the_page_of_a_comparison(make_result):
 def test_differences_are_those_of_the_configs(make_result):
     one = make_result("lm")
     other = make_result("lm", settings={"solver": {"name": "qr"}}, precision="float32")
-    table = differences(group([one, other]))
+    table = differing(group([one, other]))
     assert [(name, list(cells)) for name, cells, _ in table.rows] == [
         ("precision", ["float64", "float32"]),
         ("optimizer.solver.name", ["", "qr"]),
     ]
-    assert differences(group([one, make_result("lm", 11)])) is None
+    assert differing(group([one, make_result("lm", 11)])) is None
 
 
 def test_hostile_texts_stay_texts(make_result):
@@ -146,8 +146,8 @@ def test_hostile_texts_stay_texts(make_result):
     text = render(page_of_run(result.run, [], [evil]))
     assert "<script>alert(1)" not in text
     other = make_result("lm", dataset={"name": evil}, settings={"note": f"{evil}2"})
-    groups = group([result, other])
-    text = render(page_of_groups(groups, compare(groups, [])[0], [], []))
+    compared = compare([result, other], [])
+    text = render(page_of_groups(compared.groups, compared.document, [], []))
     assert "<script>alert(1)" not in text
 
 
@@ -164,7 +164,10 @@ def test_a_run_without_rows_still_has_a_page(make_result):
     MetricsWriter(result.run).close()
     page = page_of_run(result.run, [], [])
     assert not page.charts
-    assert "has no rows yet" in page.warnings[0]
+    words = "The run {} has no finite loss to draw."
+    assert page.warnings[0] == words.format(result.run.name)
+    nothing = make_result(losses=[float("nan")])
+    assert page_of_run(nothing.run, [], []).warnings == [words.format(nothing.run.name)]
     result.run.metrics.write_text("nonsense\n")
     assert any("other columns" in warning for warning in page_of_run(result.run, [], []).warnings)
 
@@ -176,9 +179,8 @@ def test_nan_is_a_gap(make_result):
 
 def test_a_stored_comparison_finds_runs_that_moved_with_it(make_result, tmp_path):
     results = [make_result(name) for name in ("adam", "lm")]
-    groups = group(results)
-    folder = store(tmp_path / "runs", *compare(groups, ["adam", "lm"]))
-    document, *_ = compare(groups, ["adam", "lm"])
+    compared = compare(results, ["adam", "lm"])
+    folder, document = store(tmp_path / "runs", compared), compared.document
     (tmp_path / "runs").rename(tmp_path / "moved")
     moved = type(folder)(tmp_path / "moved" / folder.path.name)
     found, missing = stored_groups(moved, document)

@@ -1,5 +1,6 @@
 """The loop and what a run leaves behind."""
 
+import itertools
 import json
 import math
 
@@ -331,3 +332,20 @@ def test_one_process_at_a_time_trains_a_run(runs):
 def test_arguments_that_keras_refuses_are_a_config_error(runs):
     with pytest.raises(ConfigError, match="ftrl refuses its arguments"):
         runs.train("sinc", *TINY, "optimizer={name: ftrl, learning_rate_power: 5}")
+
+
+def test_the_first_call_of_a_first_order_optimizer_is_one_step(runs):
+    """It compiles, and a comparison leaves its time out of that of a step."""
+    _, run = runs.train("rosenbrock-curve", "optimizer=sgd", "training.max_steps=9")
+    # Steps of one call share its time evenly.
+    gaps = np.diff(read_metrics(run)["seconds"])
+    assert gaps[0] != pytest.approx(gaps[1], rel=1e-6)
+    assert gaps[-1] == pytest.approx(gaps[-2], rel=1e-6)
+
+
+def test_peak_memory_is_that_of_the_first_run_of_a_process_alone(runs, monkeypatch):
+    monkeypatch.setattr(session, "_trained", itertools.count())
+    first, _ = runs.train("rosenbrock-curve", "training.max_steps=1")
+    second, _ = runs.train("rosenbrock-curve", "training.max_steps=1")
+    assert first["peak_memory_bytes"] > 2**20
+    assert second["peak_memory_bytes"] is None
