@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "compare": "lmrun.cli.compare",
     "plot": "lmrun.cli.plot",
     "report": "lmrun.cli.report",
+    "predict": "lmrun.cli.predict",
     "ls": "lmrun.cli.ls",
     "show": "lmrun.cli.show",
     "rm": "lmrun.cli.rm",

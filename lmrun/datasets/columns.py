@@ -24,7 +24,9 @@ class Columns:
         values: One array [rows] per column, of the type that the file gives it (object for text).
         groups: Names that stand for several columns: the 2-D arrays of NPZ and MAT files.
         unusable: What else the file holds, with the reason why it is no column.
-        line_of: From a row, counted from 0, to the line of the file that it starts on; None for binary files.
+        line_of: From a row of the file, counted from 0, to the line that it starts on, 0 where that is unknown;
+            None for binary files.
+        before: Rows of the file before these.
     """
 
     path: str
@@ -32,11 +34,13 @@ class Columns:
     groups: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     unusable: Mapping[str, str] = field(default_factory=dict)
     line_of: Callable[[int], int] | None = None
+    before: int = 0
 
     def place(self, row: int) -> str:
         """`row 3 (line 4)`: rows are counted from 1, without the header; lines as an editor counts them."""
-        line = "" if self.line_of is None else f" (line {self.line_of(row)})"
-        return f"row {row + 1}{line}"
+        row += self.before
+        line = 0 if self.line_of is None else self.line_of(row)
+        return f"row {row + 1} (line {line})" if line else f"row {row + 1}"
 
     def expand(self, names: Iterable[str]) -> tuple[str, ...]:
         """Replace each 2-D array's name by those of its columns.

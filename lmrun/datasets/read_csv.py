@@ -7,6 +7,8 @@ import re
 import warnings
 from collections import Counter
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from itertools import islice
 from pathlib import Path
 from typing import TextIO
@@ -28,32 +30,63 @@ def read_csv(path: str) -> Columns:
     Raises:
         DataError: The file is missing, not UTF-8, empty, has a column twice, or a row with too many cells.
     """
+    (columns,) = read_csv_parts(path, None)
+    return columns
+
+
+def read_csv_parts(path: str, rows: int | None) -> Iterator[Columns]:
+    """Read a CSV file by parts of at most `rows` rows, None for the whole; see `read_csv`.
+
+    A file without rows is one part without rows.
+
+    Raises:
+        DataError: See `read_csv`; a damage shows when its part is read.
+    """
     import pandas as pd
 
     with readable(path, "UTF-8 text", csv.Error):
         separator, names = _header(path)
+    with _told(path, separator, len(names)):
+        frames = pd.read_csv(
+            path,
+            sep=separator,
+            header=0,
+            names=list(range(len(names))),
+            index_col=False,
+            encoding=ENCODING,
+            skipinitialspace=True,
+            low_memory=False,
+            iterator=True,
+        )
+    before = 0
+    with frames:
+        while True:
+            try:
+                with _told(path, separator, len(names)):
+                    frame = frames.get_chunk(rows)
+            except StopIteration:
+                return
+            values = {name: frame[position].to_numpy() for position, name in enumerate(names)}
+            yield Columns(path, values, line_of=partial(_line, path, separator), before=before)
+            before += len(frame)
+
+
+@contextmanager
+def _told(path: str, separator: str, width: int) -> Iterator[None]:
+    """Say where a file is malformed."""
+    import pandas as pd
+
     with warnings.catch_warnings():
         warnings.simplefilter("error", pd.errors.ParserWarning)  # a cell too many would otherwise be dropped
         try:
             with readable(path, "UTF-8 text"):
-                frame = pd.read_csv(
-                    path,
-                    sep=separator,
-                    header=0,
-                    names=list(range(len(names))),
-                    index_col=False,
-                    encoding=ENCODING,
-                    skipinitialspace=True,
-                    low_memory=False,
-                )
+                yield
         except DataError as error:
             if isinstance(error.__cause__, pd.errors.ParserError):
-                raise _malformed(path, separator, len(names)) from error.__cause__
+                raise _malformed(path, separator, width) from error.__cause__
             raise
         except pd.errors.ParserWarning as warning:
-            raise _malformed(path, separator, len(names)) from warning
-    values = {name: frame[position].to_numpy() for position, name in enumerate(names)}
-    return Columns(path, values, line_of=lambda row: _line(path, separator, row))
+            raise _malformed(path, separator, width) from warning
 
 
 def _header(path: str) -> tuple[str, list[str]]:
@@ -86,7 +119,8 @@ def _records(file: TextIO, separator: str) -> Iterator[tuple[int, list[str]]]:
 def _line(path: str, separator: str, row: int) -> int:
     """The line of a row, found by reading again: only errors need it."""
     with _open(path) as file:
-        line, _ = next(islice(_records(file, separator), row + 1, None))
+        # An only cell that is quoted and empty is a row for pandas, and none here.
+        line, _ = next(islice(_records(file, separator), row + 1, None), (0, []))
     return line
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from lmrun.datasets.columns import Columns
 from lmrun.datasets.read_arrays import read_mat, read_npz
-from lmrun.datasets.read_csv import read_csv
-from lmrun.datasets.read_parquet import read_parquet
+from lmrun.datasets.read_csv import read_csv, read_csv_parts
+from lmrun.datasets.read_parquet import read_parquet, read_parquet_parts
 from lmrun.errors import DataError
 
 READERS: Mapping[str, Callable[[str], Columns]] = MappingProxyType(
@@ -27,3 +27,22 @@ def read_columns(path: str) -> Columns:
     if suffix not in READERS:
         raise DataError(f"{path}: the suffix '{suffix}' is not one of {', '.join(READERS)}.")
     return READERS[suffix](path)
+
+
+PARTS: Mapping[str, Callable[[str, int], Iterator[Columns]]] = MappingProxyType(
+    {".csv": read_csv_parts, ".tsv": read_csv_parts, ".parquet": read_parquet_parts}
+)
+"""Formats that can be read without all of a file in memory."""
+
+
+def read_parts(path: str, rows: int) -> Iterator[Columns]:
+    """Read a file by parts of at most `rows` rows; formats that know no parts are one.
+
+    Raises:
+        DataError: See `read_columns`.
+    """
+    suffix = Path(path).suffix.lower()
+    if suffix in PARTS:
+        yield from PARTS[suffix](path, rows)
+    else:
+        yield read_columns(path)

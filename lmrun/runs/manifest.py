@@ -29,6 +29,7 @@ def build_manifest(
     seed: int,
     precision: str,
     user_code: Mapping[str, str],
+    columns: Mapping[str, Any],
 ) -> dict[str, Any]:
     """Describe a run that starts now; TensorFlow is not imported for its version.
 
@@ -41,6 +42,7 @@ def build_manifest(
         seed: The effective seed.
         precision: `float32` or `float64`.
         user_code: SHA-256 of every file of the user's own code.
+        columns: Names of `inputs` and `targets`, the `task`, and the number of exclusive `classes`.
     """
     return {
         "schema_version": SCHEMA_VERSION,
@@ -53,6 +55,7 @@ def build_manifest(
         "device": device,
         "data_checksum": data_checksum,
         "user_code": dict(user_code),
+        "columns": dict(columns),
         "versions": {
             "lmrun": lmrun.__version__,
             "python": platform.python_version(),

@@ -63,6 +63,12 @@ def prepare(
             seed=config.seed,
             precision=config.precision,
             user_code=checksums(config.model_dump(mode="json")),
+            columns={
+                "inputs": list(experiment.dataset.input_names),
+                "targets": list(experiment.dataset.target_names),
+                "task": experiment.dataset.task,
+                "classes": experiment.dataset.classes,
+            },
         ),
     )
     return experiment, run

@@ -26,6 +26,7 @@ def build() -> dict[str, Any]:
         seed=11,
         precision="float64",
         user_code={"/a/b.py": "cd"},
+        columns={"inputs": ["x"], "targets": ["y"], "classes": 0},
     )
 
 
@@ -51,6 +52,7 @@ def test_what_it_says(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     assert manifest["versions"]["lmrun"] == lmrun.__version__
     assert manifest["versions"]["numpy"] == version("numpy")
     assert manifest["user_code"] == {"/a/b.py": "cd"}
+    assert manifest["columns"] == {"inputs": ["x"], "targets": ["y"], "classes": 0}
     assert manifest["cpus"] == os.cpu_count()
     assert manifest["git"] is None
     assert manifest["finished"] is None

@@ -1,0 +1,52 @@
+"""`lmrun predict`: a trained run on new rows."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from lmrun.cli.choosing import Run, RunsDir
+from lmrun.errors import UsageError
+
+
+def predict(
+    run: Run,
+    data: Annotated[Path, typer.Argument(metavar="DATA", help="CSV, Parquet or NPZ.", show_default=False)],
+    output: Annotated[
+        Path | None,
+        typer.Option(
+            "--output",
+            "-o",
+            metavar="FILE",
+            help="CSV, Parquet or NPZ. Left out: DATA-predicted, in the same format and folder.",
+            show_default=False,
+        ),
+    ] = None,
+    runs_dir: RunsDir = Path("runs"),
+) -> None:
+    """Predict the rows of a file in your units, add the columns, and print the path of the new file."""
+    from lmrun.predict.writers import WRITERS, check_output
+    from lmrun.runs.find import find_run
+
+    output = output or data.with_name(f"{data.stem}-predicted{data.suffix}")
+    check_output(output)
+    if not data.is_file():
+        raise UsageError(f"There is no file {data}. Name a CSV, Parquet or NPZ file of rows to predict.")
+    if output.resolve() == data.resolve():
+        raise UsageError(f"{output} holds the rows to predict. Choose another -o.")
+    if not output.parent.is_dir():
+        raise UsageError(f"There is no folder {output.parent}. Make it, or choose another -o.")
+    found = find_run(run, runs_dir)
+    from lmrun.quiet import load_tensorflow
+
+    load_tensorflow()
+    from lmrun.predict.predictor import load_predictor, predicted
+    from lmrun.runs.files import replacing
+
+    predictor = load_predictor(found)
+    with replacing(output) as temporary, WRITERS[output.suffix.lower()](temporary) as writer:
+        for part in predicted(predictor, str(data)):
+            writer.write(part)
+    typer.echo(output)

@@ -1,0 +1,1 @@
+"""A trained run on new rows: read by parts, predicted, written in the same format."""

@@ -1,0 +1,159 @@
+"""`lmrun predict`: what comes out is the model on the user's rows, in the user's units, by any format."""
+
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pytest
+from typer.testing import CliRunner, Result
+
+from lmrun.cli import app
+from lmrun.predict import predictor
+from lmrun.predict.predictor import Predictor, load_predictor, predicted, read_images
+from lmrun.runs.layout import RunDirectory
+
+X = np.linspace(1, 2, 23)
+"""Rows to predict."""
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(app, list(arguments))
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A run of y = 3 exp(2 x), and a network on the same table with normalized inputs."""
+    folder = tmp_path_factory.mktemp("predict")
+    x = np.linspace(0, 1, 40)
+    pd.DataFrame({"x": x, "y": 3 * np.exp(2 * x)}).to_csv(folder / "d.csv", index=False)
+    table = f"dataset: {{name: table, path: {folder / 'd.csv'}, inputs: [x], targets: [y]}}\n"
+    formula = 'model: {name: formula, expression: "a*exp(b*x)", parameters: {a: 1, b: 1}}\n'
+    (folder / "formula.yaml").write_text(table + formula)
+    (folder / "mlp.yaml").write_text(table + "model: {name: mlp, hidden: [2]}\ntraining: {max_steps: 3}\n")
+    for name in ("formula", "mlp"):
+        options = ("--quiet", "--name", name, "--runs-dir", str(folder / "runs"))
+        result = invoke("train", str(folder / f"{name}.yaml"), *options)
+        assert result.exit_code == 0, result.output
+    return folder
+
+
+@pytest.fixture
+def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.chdir(folder)
+    return folder
+
+
+@pytest.fixture
+def by_fives(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Parts so small that every file has several."""
+    monkeypatch.setattr(predicted, "__defaults__", (5,))
+
+
+def read(path: Path) -> dict[str, np.ndarray]:
+    if path.suffix == ".npz":
+        return dict(np.load(path))
+    frame = pd.read_parquet(path) if path.suffix == ".parquet" else pd.read_csv(path)
+    return {name: frame[name].to_numpy() for name in frame}
+
+
+def write(path: Path, **columns: object) -> Path:
+    if path.suffix == ".npz":
+        np.savez(path, **{name: np.asarray(column) for name, column in columns.items()})
+    elif path.suffix == ".parquet":
+        pd.DataFrame(columns).to_parquet(path, index=False)
+    else:
+        pd.DataFrame(columns).to_csv(path, index=False)
+    return path
+
+
+@pytest.mark.parametrize("suffix", ["csv", "parquet", "npz"])
+def test_rows_come_back_with_their_prediction(suffix: str, there: Path, by_fives: None) -> None:
+    write(there / f"new.{suffix}", x=X, time=np.arange(23))
+    result = invoke("predict", "formula", f"new.{suffix}")
+    assert (result.exit_code, result.stdout) == (0, f"new-predicted.{suffix}\n"), result.exception
+    found = read(there / f"new-predicted.{suffix}")
+    assert list(found) == ["x", "time", "y"]
+    assert np.array_equal(found["x"], X)
+    assert np.array_equal(found["time"], np.arange(23))
+    np.testing.assert_allclose(found["y"], 3 * np.exp(2 * X), rtol=1e-9)
+
+
+def test_a_network_takes_and_gives_the_users_units(there: Path, by_fives: None) -> None:
+    write(there / "new.csv", x=X, y=X)
+    assert invoke("predict", "mlp", "new.csv", "-o", "out.parquet").exit_code == 0
+    found = read(there / "out.parquet")
+    assert np.array_equal(found["y"], X), "a column of the file stays what it is"
+    model = load_predictor(RunDirectory(there / "runs/mlp")).model
+    np.testing.assert_allclose(found["y_predicted"], np.asarray(model(X[:, None]))[:, 0], rtol=1e-12)
+
+
+@pytest.mark.parametrize(
+    ("columns", "words"),
+    [
+        ({"X": X}, "there is no column 'x'. Did you mean 'X'?"),
+        ({"x": ["1", "2", "three"]}, "the text 'three' in the column 'x' at row 3 (line 4)"),
+        ({"x": [1.0] * 7 + [np.nan], "t": 1}, "a missing value in the column 'x' at row 8 (line 9)"),
+        ({"x": []}, "the file has no rows"),
+    ],
+)
+def test_rows_that_do_not_serve(columns: dict, words: str, there: Path, by_fives: None) -> None:
+    write(there / "bad.csv", **columns)
+    result = invoke("predict", "formula", "bad.csv")
+    assert result.exit_code == 3
+    assert words in result.output
+    assert not (there / "bad-predicted.csv").exists()
+    assert not list(there.glob(".tmp-*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "words"),
+    [
+        (["formula", "none.csv"], "There is no file none.csv"),
+        (["formula", "d.csv", "-o", "d.csv"], "holds the rows to predict"),
+        (["formula", "d.csv", "-o", "d.xlsx"], "the suffix '.xlsx' is not one of .csv"),
+        (["formula", "d.csv", "-o", "none/d.csv"], "There is no folder none"),
+        (["formulae", "d.csv"], "There is no run 'formulae'"),
+    ],
+)
+def test_wrong_words(arguments: list[str], words: str, there: Path) -> None:
+    result = invoke("predict", *arguments)
+    assert result.exit_code == 2
+    assert words in result.output
+
+
+class Scores:
+    """A model that gives its inputs back."""
+
+    inputs = (np.zeros(1),)
+
+    def __call__(self, values, training):
+        return values
+
+
+def test_classes_come_with_their_probabilities() -> None:
+    scores = np.log([[1.0, 3, 4], [6, 1, 1]])
+    found = Predictor(Scores(), ("x",), ("kind",), 3).predict(scores)
+    assert found["kind"].tolist() == [2, 0]
+    np.testing.assert_allclose(found["kind_1_probability"], [3 / 8, 1 / 8])
+    found = Predictor(Scores(), ("x",), ("a", "b", "c"), 3).predict(scores)
+    np.testing.assert_allclose(found["c"], [4 / 8, 1 / 8])
+
+
+def test_answers_are_probabilities_of_yes() -> None:
+    found = Predictor(Scores(), ("x",), ("a", "b"), 0, answers=True).predict(np.log([[1.0, 3]]))
+    np.testing.assert_allclose([found["a"], found["b"]], [[0.5], [0.75]])
+
+
+def test_images(tmp_path: Path) -> None:
+    bytes_ = np.full((3, 2, 2), 255, np.uint8)
+    path = str(write(tmp_path / "a.npz", image=bytes_, other=[1]))
+    assert np.array_equal(read_images(path, "image", (2, 2, 1)), np.ones((3, 2, 2, 1)))
+    path = str(write(tmp_path / "b.npz", anything=np.zeros((3, 2, 2, 1))))
+    assert read_images(path, "image", (2, 2, 1)).shape == (3, 2, 2, 1)
+    for shape, words in (((2, 3, 1), r"is \[3, 2, 2, 1\]; the model reads \[rows, 2, 3, 1\]"),):
+        with pytest.raises(predictor.DataError, match=words):
+            read_images(path, "image", shape)
+    with pytest.raises(predictor.DataError, match="there is no array 'image'"):
+        read_images(str(write(tmp_path / "c.npz", a=[1], b=[2])), "image", (2, 2, 1))
+    with pytest.raises(predictor.DataError, match="images come from an NPZ file"):
+        read_images("a.csv", "image", (2, 2, 1))
