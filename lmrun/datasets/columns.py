@@ -24,7 +24,7 @@ class Columns:
         values: One array [rows] per column, of the type that the file gives it (object for text).
         groups: Names that stand for several columns: the 2-D arrays of NPZ and MAT files.
         unusable: What else the file holds, with the reason why it is no column.
-        line_of: From a row of the file, counted from 0, to the line that it starts on, 0 where that is unknown;
+        line_of: From a row of the file, counted from 0, to its line, 0 where that is unknown;
             None for binary files.
         before: Rows of the file before these.
     """
