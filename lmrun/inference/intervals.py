@@ -1,0 +1,89 @@
+"""Standard errors and confidence intervals of every parameter, and how they are correlated."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from scipy import stats
+
+from lmrun.inference.covariance import Factored, mixed
+from lmrun.inference.solution import Solution
+from lmrun.inference.undefined import Answer, Float64, Interval, Undefined
+
+LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Estimate:
+    """One parameter.
+
+    Attributes:
+        name: Its name.
+        value: Its value.
+        standard_error: Of the value.
+        interval: Around it, at the level that was asked for.
+    """
+
+    name: str
+    value: float
+    standard_error: Answer
+    interval: Interval | Undefined
+
+
+def quantile(level: float, degrees_of_freedom: int, known_sigma: bool) -> float:
+    """Return the two-sided quantile: Student's t, of the normal distribution where sigma is known."""
+    upper = 0.5 + level / 2
+    return float(stats.norm.ppf(upper) if known_sigma else stats.t.ppf(upper, degrees_of_freedom))
+
+
+def estimates(
+    solution: Solution, factored: Factored, deviation: Answer, level: float = LEVEL
+) -> tuple[Estimate, ...]:
+    """Return the estimates with their errors s sqrt(C_ii) and intervals value -+ t s sqrt(C_ii).
+
+    C = (J^T J)^-1, by `covariance.Factored`; t is Student's with m - rank degrees of freedom.
+    Source: Seber and Wild 1989, Nonlinear Regression, sections 2.1.2 and 5.1.
+
+    Args:
+        solution: The fit.
+        factored: Its Jacobian.
+        deviation: s, or why there is none.
+        level: Of the intervals.
+    """
+    sizes = dict(zip(factored.places, factored.deviations, strict=True))
+    reasons = mixed(factored, solution.names)
+    freedom = solution.observed.count - factored.rank
+
+    def estimate(place: int, name: str) -> Estimate:
+        value = float(solution.params[place])
+        why: Undefined | None = reasons.get(name)
+        if name in solution.held:
+            why = Undefined(solution.held[name])
+        elif isinstance(deviation, Undefined):
+            why = why or deviation
+        if why is not None or isinstance(deviation, Undefined):
+            assert why is not None
+            return Estimate(name, value, why, why)
+        error = float(deviation * sizes[place])
+        half = quantile(level, freedom, solution.known_sigma) * error
+        return Estimate(name, value, error, (value - half, value + half))
+
+    return tuple(estimate(place, name) for place, name in enumerate(solution.names))
+
+
+def correlation(solution: Solution, factored: Factored) -> Float64:
+    """Return the correlations of the estimates [n, n]; NaN where one of the two has no standard error.
+
+    Rows and columns are those of all parameters.
+    """
+    n = len(solution.names)
+    whole = np.full((n, n), np.nan)
+    weak = mixed(factored, solution.names)
+    known = [i for i, place in enumerate(factored.places) if solution.names[place] not in weak]
+    places = [factored.places[i] for i in known]
+    unit = factored.root[known] / factored.deviations[known, None] if known else factored.root[:0]
+    inside = np.clip(unit @ unit.T, -1.0, 1.0)
+    np.fill_diagonal(inside, 1.0)
+    whole[np.ix_(places, places)] = inside
+    return whole
