@@ -21,6 +21,7 @@ class Stream(IntEnum):
     PROJECTIONS = 4
     SAMPLE = 5
     SUBSET = 6
+    BOOTSTRAP = 8
 
 
 def generator(seed: int, stream: Stream, *counters: int) -> np.random.Generator:
