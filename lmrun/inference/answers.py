@@ -37,7 +37,7 @@ class Answers:
 def answer(solution: Solution, level: float = LEVEL) -> Answers:
     """Draw all conclusions from a fit; J and r have to be finite."""
     factored = factor(solution)
-    deviation = scale_of_errors(solution, factored.rank)
+    deviation = scale_of_errors(solution, factored)
     return Answers(
         solution=solution,
         factored=factored,

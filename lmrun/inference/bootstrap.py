@@ -87,8 +87,8 @@ class Influence:
     Attributes:
         leverage: h = diag J C J^T [m] of the weighted rows.
         changes: What the estimates change by when a row is left out [m, k]: C j r / (1 - h), one Gauss-Newton
-            step from the solution (Cook and Weisberg 1982, Residuals and Influence in Regression, section
-            5.2.2); exact for linear models.
+            step from the solution (Cook and Weisberg 1982, Residuals and Influence in Regression, chapter
+            5); exact for linear models.
     """
 
     def __init__(self, answers: Answers, rows: Rows) -> None:

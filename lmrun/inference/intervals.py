@@ -52,24 +52,24 @@ def estimates(
         level: Of the intervals.
     """
     sizes = dict(zip(factored.places, factored.deviations, strict=True))
-    reasons = mixed(factored, solution.names)
+    reasons = {**mixed(factored, solution.names)}
+    reasons |= {name: Undefined(words) for name, words in solution.held.items()}
     freedom = solution.observed.count - factored.rank
+    factor = quantile(level, freedom, solution.known_sigma)
+    return tuple(
+        around(
+            name, float(solution.params[place]), reasons.get(name) or deviation, sizes.get(place, 0.0), factor
+        )
+        for place, name in enumerate(solution.names)
+    )
 
-    def estimate(place: int, name: str) -> Estimate:
-        value = float(solution.params[place])
-        why: Undefined | None = reasons.get(name)
-        if name in solution.held:
-            why = Undefined(solution.held[name])
-        elif isinstance(deviation, Undefined):
-            why = why or deviation
-        if why is not None or isinstance(deviation, Undefined):
-            assert why is not None
-            return Estimate(name, value, why, why)
-        error = float(deviation * sizes[place])
-        half = quantile(level, freedom, solution.known_sigma) * error
-        return Estimate(name, value, error, (value - half, value + half))
 
-    return tuple(estimate(place, name) for place, name in enumerate(solution.names))
+def around(name: str, value: float, deviation: Answer, size: float, factor: float) -> Estimate:
+    """Return value -+ factor deviation size, or why there is no deviation."""
+    if isinstance(deviation, Undefined):
+        return Estimate(name, value, deviation, deviation)
+    error = float(deviation * size)
+    return Estimate(name, value, error, (value - factor * error, value + factor * error))
 
 
 def correlation(solution: Solution, factored: Factored) -> Float64:

@@ -79,7 +79,7 @@ class _Way:
 
     def __init__(self, answers: Answers, refit: Constrained, place: int, side: float) -> None:
         solution, factored = answers.solution, answers.factored
-        scale = scale_of_errors(solution, factored.rank)
+        scale = scale_of_errors(solution, factored)
         assert not isinstance(scale, Undefined), "a parameter with a standard error"
         self.refit, self.place = refit, place
         self.name = solution.names[place]

@@ -5,6 +5,8 @@ from __future__ import annotations
 import math
 from dataclasses import dataclass
 
+import numpy as np
+
 from lmrun.inference.covariance import Factored
 from lmrun.inference.solution import Solution
 from lmrun.inference.undefined import Answer, Undefined
@@ -13,6 +15,10 @@ ROUNDING = 1e3
 """Multiples of epsilon |y| up to which residuals are taken for rounding noise: the last three of sixteen
 digits are what a formula's own rounding and data written with thirteen digits leave undecided (the residuals
 of NIST's Lanczos1, exact values rounded to thirteen digits, are 160 epsilon)."""
+
+CONVERGED = 1e-3
+"""The relative offset up to which a fit is at its minimum (Bates and Watts 1981: what is nearer changes no
+inference)."""
 
 
 @dataclass(frozen=True)
@@ -31,6 +37,7 @@ class Statistics:
         aic: 2 k - 2 log L (Akaike 1974); k is p, and one more where sigma is estimated.
         aicc: aic + 2 k (k + 1) / (m - k - 1) (Hurvich and Tsai 1989).
         bic: k log m - 2 log L (Schwarz 1978).
+        relative_offset: How far the fit is from its minimum, see `relative_offset`.
     """
 
     observations: int
@@ -44,6 +51,7 @@ class Statistics:
     aic: Answer
     aicc: Answer
     bic: Answer
+    relative_offset: Answer
 
 
 def statistics(solution: Solution, factored: Factored) -> Statistics:
@@ -64,6 +72,7 @@ def statistics(solution: Solution, factored: Factored) -> Statistics:
         aic=likelihood if isinstance(likelihood, Undefined) else 2 * k - 2 * likelihood,
         aicc=_aicc(likelihood, m, k),
         bic=likelihood if isinstance(likelihood, Undefined) else k * math.log(m) - 2 * likelihood,
+        relative_offset=relative_offset(solution, factored),
     )
 
 
@@ -76,19 +85,53 @@ def perfect(solution: Solution) -> Undefined | None:
     return Undefined("the fit is perfect: its residuals are rounding noise and no measure of errors")
 
 
+def no_freedom(observations: int, parameters: int) -> Undefined:
+    """Return the words for as many parameters as observations."""
+    words = f"{observations} observation{'s' * (observations != 1)} for {parameters} parameter"
+    return Undefined(f"{words}{'s' * (parameters != 1)} leave no degrees of freedom")
+
+
 def residual_standard_deviation(solution: Solution, rank: int) -> Answer:
     """Return s = sqrt(S / (m - p)), or why there is none."""
     m = solution.observed.count
     if m <= rank:
-        observations = f"{m} observation{'s' * (m != 1)}"
-        words = f"{observations} for {rank} parameter{'s' * (rank != 1)} leave no degrees of freedom"
-        return Undefined(words)
+        return no_freedom(m, rank)
     return perfect(solution) or math.sqrt(solution.residual_sum_of_squares / (m - rank))
 
 
-def scale_of_errors(solution: Solution, rank: int) -> Answer:
-    """Return what the root of (J^T J)^-1 is multiplied with: 1 where sigma is known, else s."""
-    return 1.0 if solution.known_sigma else residual_standard_deviation(solution, rank)
+def relative_offset(solution: Solution, factored: Factored) -> Answer:
+    """Return the residual along the model by that across it, each per degree of freedom.
+
+        (|U^T r| / sqrt(p)) / (|r - U U^T r| / sqrt(m - p))
+
+    with U an orthonormal basis of J's columns. It is the distance from the minimum in units of the radius of
+    a confidence region. Source: Bates and Watts 1981, A relative offset orthogonality convergence criterion
+    for nonlinear least squares.
+    """
+    m, p = solution.observed.count, factored.rank
+    if p == 0:
+        return 0.0
+    if m <= p:
+        return no_freedom(m, p)
+    why = perfect(solution)
+    if why is not None:
+        return why
+    basis = solution.jacobian @ factored.root
+    along = float(np.linalg.norm(basis.T @ solution.triangle[:-1, -1]))
+    across = math.sqrt(max(solution.residual_sum_of_squares - along**2, 0.0))
+    return math.inf if across == 0 else (along / math.sqrt(p)) / (across / math.sqrt(m - p))
+
+
+def scale_of_errors(solution: Solution, factored: Factored) -> Answer:
+    """Return what the root of (J^T J)^-1 is multiplied with: 1 where sigma is known, else s.
+
+    Away from a minimum there are no errors of a minimum.
+    """
+    offset = relative_offset(solution, factored)
+    if not isinstance(offset, Undefined) and offset > CONVERGED:
+        words = f"the fit is not at a minimum: its relative offset is {offset:.2g}, above {CONVERGED:g}"
+        return Undefined(words)
+    return 1.0 if solution.known_sigma else residual_standard_deviation(solution, factored.rank)
 
 
 def r_squared(solution: Solution) -> Answer:

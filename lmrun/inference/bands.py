@@ -1,0 +1,96 @@
+"""Confidence and prediction bands: the errors of the estimates, passed on to what the model predicts."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import ArrayLike
+
+from lmrun.inference.answers import Answers
+from lmrun.inference.intervals import Estimate, around, quantile
+from lmrun.inference.statistics import scale_of_errors
+from lmrun.inference.undefined import Float64, Undefined
+
+
+class Band(NamedTuple):
+    """Half the width of the bands around each prediction; NaN where there is none.
+
+    Attributes:
+        confidence: Of the mean [rows].
+        prediction: Of a new observation [rows].
+    """
+
+    confidence: Float64
+    prediction: Float64
+
+
+@dataclass(frozen=True)
+class Bands:
+    """The bands of the parts of a data set.
+
+    Attributes:
+        level: Such as 0.95.
+        parts: By the name of the part.
+        note: What else is to be known of them.
+    """
+
+    level: float
+    parts: Mapping[str, Band]
+    note: str = ""
+
+
+def band(lengths: Float64, deviation: float, factor: float, weights: ArrayLike | None = None) -> Band:
+    """Return t s sqrt(g^T C g) and t s sqrt(1 / w + g^T C g), by the delta method.
+
+    g are the derivatives of a prediction. Source: Seber and Wild 1989, Nonlinear Regression, section 5.1.
+
+    Args:
+        lengths: sqrt(g^T C g) [rows].
+        deviation: s.
+        factor: The quantile t.
+        weights: w of the observations [rows]; left out, ones.
+    """
+    noise = 1.0 if weights is None else 1.0 / np.where(np.asarray(weights) > 0, weights, np.nan)
+    return Band(factor * deviation * lengths, factor * deviation * np.sqrt(noise + lengths**2))
+
+
+def band_of(answers: Answers, gradients: Float64, weights: ArrayLike | None = None) -> Band | Undefined:
+    """Return the band of predictions, or why there is none.
+
+    Where the data determine only some directions, predictions along these have their bands all the same.
+
+    Args:
+        answers: Of the fit.
+        gradients: The predictions' derivatives by all parameters [rows, n].
+        weights: See `band`.
+    """
+    scale = scale_of_errors(answers.solution, answers.factored)
+    if isinstance(scale, Undefined):
+        return scale
+    lengths = answers.factored.lengths(gradients[:, list(answers.factored.places)])
+    return band(lengths, scale, factor_of(answers), weights)
+
+
+def derived(answers: Answers, name: str, value: float, gradient: Float64) -> Estimate:
+    """Return the estimate of a function of the parameters, such as one that is tied to others (delta method).
+
+    Args:
+        answers: Of the fit.
+        name: Of the function.
+        value: Its value.
+        gradient: Its derivatives by all parameters [n].
+    """
+    size = float(answers.factored.lengths(gradient[None, list(answers.factored.places)])[0])
+    scale = scale_of_errors(answers.solution, answers.factored)
+    if np.isnan(size):
+        scale = Undefined("the data do not determine what it depends on")
+    return around(name, value, scale, size, factor_of(answers))
+
+
+def factor_of(answers: Answers) -> float:
+    """Return the quantile of the answers' level."""
+    freedom = answers.statistics.degrees_of_freedom
+    return quantile(answers.level, freedom, answers.solution.known_sigma)
