@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lmrun.cli.choosing import AsJson, Run, RunsDir
+from lmrun.cli.parameters import show_parameters
 from lmrun.cli.sparkline import sparkline
 
 if TYPE_CHECKING:
@@ -53,6 +54,7 @@ def show(
     console.print(Text(found.name, style="bold"), soft_wrap=True)
     for label, text in lines:
         console.print(Text.assemble((label.ljust(width), "dim"), text), soft_wrap=True)
+    show_parameters((_documents(entry)["summary"] or {}).get("fit"), console)
     text = _config_text(found)
     if text:
         console.print()
@@ -92,8 +94,9 @@ def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
         yield f"test {name}", f"{value:.6g}"
     if entry.steps is not None and entry.seconds is not None:
         yield "steps", f"{entry.steps:,} in {entry.seconds:.2f} s"
-    for name, value in numbers(summary.get("params")).items():
-        yield name, f"{value:.12g}"
+    if not summary.get("fit"):
+        for name, value in numbers(summary.get("params")).items():
+            yield name, f"{value:.12g}"
     for name in ("started", "finished"):
         if manifest.get(name):
             yield name, f"{str(manifest[name])[:19].replace('T', ' ')} UTC"

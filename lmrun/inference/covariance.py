@@ -70,7 +70,13 @@ def factor(solution: Solution) -> Factored:
     places = solution.free
     norms = np.linalg.norm(jacobian, axis=0)
     scales = np.where(norms > 0, norms, 1.0)
-    _, singular, rows = np.linalg.svd(jacobian / scales, full_matrices=True)
+    # A column of zeros is a singular vector by itself; apart from the others it mixes with none of them.
+    order = np.argsort(norms == 0, kind="stable")
+    seen = int(np.sum(norms > 0))
+    _, singular, inside = np.linalg.svd((jacobian / scales)[:, order[:seen]], full_matrices=True)
+    rows = np.eye(len(places))
+    rows[:seen, :seen] = inside
+    rows = rows[:, np.argsort(order)]
     # As numpy.linalg.matrix_rank: what rounding in m rows may leave of a zero.
     floor = max(solution.observed.count, len(places)) * solution.epsilon * singular.max(initial=0.0)
     rank = int(np.sum(singular > floor))
@@ -111,9 +117,12 @@ def _why(name: str, weak: Sequence[str], factored: Factored, names: Sequence[str
     place = factored.places.index(list(names).index(name))
     if factored.shares[place] > 1 - MIXED:
         return "it has no effect on the residuals"
+    shares = dict(zip((names[where] for where in factored.places), factored.shares, strict=True))
+    weak = [other for other in weak if shares[other] <= 1 - MIXED]
     together = " and ".join([", ".join(weak[:-1]), weak[-1]]) if len(weak) > 1 else name
-    if factored.null.shape[1] == 1:
-        direction = factored.null[:, 0]
+    directions = factored.null[:, np.abs(factored.null[place]) > MIXED]
+    if directions.shape[1] == 1:
+        direction = directions[:, 0]
         parts = [
             f"{names[where]} {'+' if amount > 0 else '−'} {abs(amount):.3g} h"
             for where, amount in zip(factored.places, direction, strict=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -72,15 +73,15 @@ def around(name: str, value: float, deviation: Answer, size: float, factor: floa
     return Estimate(name, value, error, (value - factor * error, value + factor * error))
 
 
-def correlation(solution: Solution, factored: Factored) -> Float64:
+def correlation(found: Sequence[Estimate], factored: Factored) -> Float64:
     """Return the correlations of the estimates [n, n]; NaN where one of the two has no standard error.
 
     Rows and columns are those of all parameters.
     """
-    n = len(solution.names)
+    n = len(found)
     whole = np.full((n, n), np.nan)
-    weak = mixed(factored, solution.names)
-    known = [i for i, place in enumerate(factored.places) if solution.names[place] not in weak]
+    errors = [found[place].standard_error for place in factored.places]
+    known = [i for i, error in enumerate(errors) if not isinstance(error, Undefined)]
     places = [factored.places[i] for i in known]
     unit = factored.root[known] / factored.deviations[known, None] if known else factored.root[:0]
     inside = np.clip(unit @ unit.T, -1.0, 1.0)

@@ -58,7 +58,7 @@ def statistics(solution: Solution, factored: Factored) -> Statistics:
     """Return the statistics of a fit."""
     m, p = solution.observed.count, factored.rank
     ratio = r_squared(solution)
-    likelihood = log_likelihood(solution)
+    likelihood = log_likelihood(solution, factored)
     k = p + (not solution.known_sigma)
     return Statistics(
         observations=m,
@@ -127,11 +127,19 @@ def scale_of_errors(solution: Solution, factored: Factored) -> Answer:
 
     Away from a minimum there are no errors of a minimum.
     """
-    offset = relative_offset(solution, factored)
-    if not isinstance(offset, Undefined) and offset > CONVERGED:
-        words = f"the fit is not at a minimum: its relative offset is {offset:.2g}, above {CONVERGED:g}"
-        return Undefined(words)
+    away = not_at_a_minimum(solution, factored)
+    if away is not None:
+        return away
     return 1.0 if solution.known_sigma else residual_standard_deviation(solution, factored.rank)
+
+
+def not_at_a_minimum(solution: Solution, factored: Factored) -> Undefined | None:
+    """Return the words for a fit that is too far from its minimum; None for others."""
+    offset = relative_offset(solution, factored)
+    if isinstance(offset, Undefined) or offset <= CONVERGED:
+        return None
+    words = f"its relative offset is {offset:.2g}, and should be {CONVERGED:g} at most"
+    return Undefined(f"the fit is not at a minimum: {words}")
 
 
 def r_squared(solution: Solution) -> Answer:
@@ -150,8 +158,8 @@ def _adjusted(ratio: Answer, m: int, p: int) -> Answer:
     return 1.0 - (1.0 - ratio) * (m - 1) / (m - p)
 
 
-def log_likelihood(solution: Solution) -> Answer:
-    """Return the maximum of the Gaussian log-likelihood.
+def log_likelihood(solution: Solution, factored: Factored) -> Answer:
+    """Return the maximum of the Gaussian log-likelihood, or why the fit is at none.
 
     With errors of variance sigma^2 / w_i, at the most likely sigma^2 = S / m,
 
@@ -165,6 +173,9 @@ def log_likelihood(solution: Solution) -> Answer:
     """
     m, squares = solution.observed.count, solution.residual_sum_of_squares
     weights = 0.5 * solution.observed.log_weights
+    away = not_at_a_minimum(solution, factored)
+    if away is not None:
+        return away
     if solution.known_sigma:
         return -0.5 * (squares + m * math.log(2 * math.pi)) + weights
     why = perfect(solution)
