@@ -106,7 +106,7 @@ def _load(
     text = short_config(str(path), columns, formula, starts, sigma=sigma, loss=loss)
     typed = shlex.join(["lmrun", "fit", data, formula, *(["--start", *starts] if starts else [])])
     comment = " ".join(typed.split())
-    return load_text(f"# {comment}\n{text}", Path("fit.yaml").absolute(), overrides)
+    return load_text(f"# {comment}\n{text}", Path("fit.yaml").absolute(), overrides, label="lmrun fit")
 
 
 def _refuse_other_losses(loaded: LoadedConfig, request: Request) -> None:

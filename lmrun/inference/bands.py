@@ -57,20 +57,26 @@ def band(lengths: Float64, deviation: float, factor: float, weights: ArrayLike |
     return Band(factor * deviation * lengths, factor * deviation * np.sqrt(noise + lengths**2))
 
 
-def band_of(answers: Answers, gradients: Float64, weights: ArrayLike | None = None) -> Band | Undefined:
-    """Return the band of predictions, or why there is none.
+def lengths_of(answers: Answers, gradients: Float64) -> Float64:
+    """Return sqrt(g^T C g) of predictions' derivatives by all parameters [rows, n]; [rows].
 
-    Where the data determine only some directions, predictions along these have their bands all the same.
+    Where the data determine only some directions, predictions along these have a length all the same, others
+    NaN.
+    """
+    return answers.factored.lengths(gradients[:, list(answers.factored.places)])
+
+
+def band_of(answers: Answers, lengths: Float64, weights: ArrayLike | None = None) -> Band | Undefined:
+    """Return the band of predictions, or why there is none.
 
     Args:
         answers: Of the fit.
-        gradients: The predictions' derivatives by all parameters [rows, n].
+        lengths: Of the predictions' derivatives, see `lengths_of` [rows].
         weights: See `band`.
     """
     scale = scale_of_errors(answers.solution, answers.factored)
     if isinstance(scale, Undefined):
         return scale
-    lengths = answers.factored.lengths(gradients[:, list(answers.factored.places)])
     return band(lengths, scale, factor_of(answers), weights)
 
 
@@ -83,7 +89,7 @@ def derived(answers: Answers, name: str, value: float, gradient: Float64) -> Est
         value: Its value.
         gradient: Its derivatives by all parameters [n].
     """
-    size = float(answers.factored.lengths(gradient[None, list(answers.factored.places)])[0])
+    size = float(lengths_of(answers, gradient[None])[0])
     scale = scale_of_errors(answers.solution, answers.factored)
     if np.isnan(size):
         scale = Undefined("the data do not determine what it depends on")

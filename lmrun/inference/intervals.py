@@ -32,7 +32,7 @@ class Estimate:
     interval: Interval | Undefined
 
 
-def quantile(level: float, degrees_of_freedom: int, known_sigma: bool) -> float:
+def quantile(level: float, degrees_of_freedom: float, known_sigma: bool) -> float:
     """Return the two-sided quantile: Student's t, of the normal distribution where sigma is known."""
     upper = 0.5 + level / 2
     return float(stats.norm.ppf(upper) if known_sigma else stats.t.ppf(upper, degrees_of_freedom))

@@ -6,10 +6,14 @@ from problems import Fit, line
 from scipy import stats
 
 from lmrun.inference.answers import answer
-from lmrun.inference.bands import band, band_of, derived
+from lmrun.inference.bands import band, band_of, derived, lengths_of
 from lmrun.inference.effective import effective, effective_number
 from lmrun.inference.solution import Solution, observe, triangle_of
 from lmrun.inference.undefined import Undefined
+
+
+def banded(answers, gradients):
+    return band_of(answers, lengths_of(answers, gradients))
 
 
 @pytest.mark.parametrize("weighted", [False, True])
@@ -19,13 +23,13 @@ def test_a_line_in_closed_form(rng, weighted):
     answers = answer(fit.solution(params), level=0.9)
     at = np.linspace(-3, 4, 9)
     gradients = np.stack([np.ones(9), at], axis=1)
-    found = band_of(answers, gradients)
+    found = band_of(answers, lengths_of(answers, gradients))
     mean = np.average(fit.x, weights=w)
     variance = 1 / w.sum() + (at - mean) ** 2 / np.sum(w * (fit.x - mean) ** 2)
     s, t = answers.statistics.residual_standard_deviation, stats.t.ppf(0.95, 10)
     np.testing.assert_allclose(found.confidence, t * s * np.sqrt(variance), rtol=1e-12)
     np.testing.assert_allclose(found.prediction, t * s * np.sqrt(1 + variance), rtol=1e-12)
-    heavier = band_of(answers, gradients, np.full(9, 4.0))
+    heavier = band_of(answers, lengths_of(answers, gradients), np.full(9, 4.0))
     np.testing.assert_allclose(heavier.prediction, t * s * np.sqrt(0.25 + variance), rtol=1e-12)
 
 
@@ -37,7 +41,7 @@ def test_predictions_hold_new_observations(rng):
         answers = answer(fit.solution(params))
         at = rng.uniform(-1, 2, 20)
         new = 0.7 - 1.3 * at + 0.3 * rng.normal(size=20)
-        found = band_of(answers, np.stack([np.ones(20), at], axis=1))
+        found = banded(answers, np.stack([np.ones(20), at], axis=1))
         inside.append(np.mean(np.abs(params[0] + params[1] * at - new) <= found.prediction))
     assert np.mean(inside) == pytest.approx(0.95, abs=0.03)
 
@@ -49,9 +53,9 @@ def test_what_the_data_determine_has_a_band(rng):
     slope = np.sum(x * fit.y) / np.sum(x**2)
     answers = answer(fit.solution([2.0, slope / 2]))
     plain = answer(Fit(lambda p, x: p[0] * x, x, fit.y).solution([slope]))
-    found = band_of(answers, np.stack([slope / 2 * x, 2.0 * x], axis=1))
-    np.testing.assert_allclose(found.confidence, band_of(plain, x[:, None]).confidence, rtol=1e-9)
-    assert np.isnan(band_of(answers, np.array([[1.0, 0.0]])).confidence[0])
+    found = banded(answers, np.stack([slope / 2 * x, 2.0 * x], axis=1))
+    np.testing.assert_allclose(found.confidence, banded(plain, x[:, None]).confidence, rtol=1e-9)
+    assert np.isnan(banded(answers, np.array([[1.0, 0.0]])).confidence[0])
     assert derived(answers, "a b", slope, np.array([slope / 2, 2.0])).standard_error == pytest.approx(
         plain.estimates[0].standard_error, rel=1e-9
     )
@@ -62,7 +66,7 @@ def test_what_the_data_determine_has_a_band(rng):
 def test_no_bands_in_words():
     x = np.linspace(0, 1, 5)
     perfect = Fit(lambda p, x: p[0] * x, x, 2 * x)
-    assert "perfect" in band_of(answer(perfect.solution([2.0])), x[:, None]).reason
+    assert "perfect" in banded(answer(perfect.solution([2.0])), x[:, None]).reason
     assert np.isnan(band(np.ones(2), 1.0, 2.0, np.array([1.0, 0.0])).prediction[1])
 
 
