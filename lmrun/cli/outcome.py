@@ -28,7 +28,7 @@ def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     for name, value in (summary["test"] or {}).items():
         found.append((f"test {name}", _number(value)))
     found.append(("steps", f"{summary['steps']:,} in {summary['seconds']:.2f} s"))
-    if not summary["fit"]:
+    if not summary.get("fit"):
         found += [(name, f"{value:.12g}") for name, value in summary["params"].items()]
     found.append(("run", summary["run"]))
     if summary["status"] == "interrupted":
@@ -48,4 +48,4 @@ def show_outcome(summary: dict[str, Any], *, parameters: bool = True) -> None:
         # Not a table, which would break long paths and commands that users copy.
         console.print(Text.assemble((label.ljust(width), "dim"), text), soft_wrap=True)
     if parameters:
-        show_parameters(summary["fit"], console)
+        show_parameters(summary.get("fit"), console)

@@ -83,8 +83,8 @@ def statistics_lines(fit: Fit) -> Iterator[str]:
     deviation, freedom = fit.get("residual_standard_deviation"), fit.get("degrees_of_freedom")
     if freedom is not None:
         text = "" if deviation is None else f"residual standard deviation {deviation:.6g}, "
-        squares = f"residual sum of squares {fit['residual_sum_of_squares']:.6g}"
-        yield f"{text}{freedom:,} degrees of freedom, {squares}"
+        yield f"{text}{freedom:,} degrees of freedom"
+        yield f"residual sum of squares {fit['residual_sum_of_squares']:.6g}"
     ratio = fit.get("r_squared")
     if ratio is not None:
         adjusted = fit.get("adjusted_r_squared")
@@ -178,7 +178,7 @@ def rounded(value: float | None, error: float | None, kept: int = ERROR_DIGITS) 
         return "not finite"
     if not error or not value or not math.isfinite(error):
         return f"{value:.{WHOLE_DIGITS}g}"
-    digits = min(max(_exponent(value) - _exponent(error) + kept, 1), 17)
+    digits = min(max(_exponent(value) - _exponent(error) + kept, 3), 17)
     if digits <= _exponent(value) < digits + kept:
         # `g` would turn to powers of ten for whole numbers that are rounded before the point.
         return f"{value:.0f}"

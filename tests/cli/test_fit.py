@@ -1,0 +1,95 @@
+"""`lmrun fit`: one line, the run directory of a config file, and a parameter table."""
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from lmrun.cli import app
+from lmrun.config.load import load_config
+
+NIST = Path(__file__).parents[1] / "data" / "nist_errors.json"
+MISRA = next(problem for problem in json.loads(NIST.read_text()) if problem["name"] == "Misra1a")
+FORMULA = "y ~ b1*(1 - exp(-b2*x))"
+STARTS = ("--start", "b1=250", "b2=0.0005")
+
+
+def invoke(*arguments, command="fit"):
+    return CliRunner().invoke(app, [command, *arguments])
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{x!r},{y!r},{0.1 + 0.01 * y!r}" for x, y in zip(MISRA["x"][0], MISRA["y"], strict=True)]
+    Path("a.csv").write_text("\n".join(["x,y,s", *rows]) + "\n")
+    return "a.csv"
+
+
+def test_a_whole_fit(table, tmp_path):
+    result = invoke(table, FORMULA, *STARTS, "--profile", "--bootstrap", "100", "--name", "one", "--json")
+    assert (result.exit_code, result.exception) == (0, None)
+    document = json.loads(result.stdout)
+    fit = document["fit"]
+    for name, value in MISRA["certified"].items():
+        one = fit["estimates"][name]
+        assert document["params"][name] == one["value"] == pytest.approx(value, rel=1e-9)
+        assert one["standard_error"] == pytest.approx(MISRA["standard_deviation"][name], rel=1e-8)
+        low, high = fit["profile"]["intervals"][name]["interval"]
+        assert (low, high) == pytest.approx(one["interval"], rel=2e-3)
+        assert (low, high) != tuple(one["interval"])
+        drawn = fit["bootstrap"]["estimates"][name]
+        assert drawn["standard_error"] == pytest.approx(one["standard_error"], rel=0.35)
+    assert (fit["bootstrap"]["draws"], fit["bootstrap"]["seed"], fit["level"]) == (100, 10, 0.95)
+    run = tmp_path / "runs" / "one"
+    assert json.loads((run / "summary.json").read_text())["fit"] == fit
+    source = (run / "source.yaml").read_text()
+    assert source.startswith(f"# lmrun fit a.csv '{FORMULA}' --start b1=250 b2=0.0005\n")
+    assert load_config(str(run / "source.yaml")).config == load_config(str(run / "config.yaml")).config
+    shown = invoke("one", command="show").stdout
+    assert "standard error" in shown
+    assert "by profile" in shown
+    assert "by bootstrap" in shown
+    assert "plot" in result.stderr
+    assert "standard error" not in result.stderr
+
+
+def test_the_table_is_the_output(table):
+    changes = ("training.max_steps=200", "model.parameters.b1.start=250", "--level", "0.9", "--seed", "3")
+    result = invoke(table, FORMULA, "--start", "b2=0.0005", "b1=1", *changes)
+    assert result.exit_code == 0
+    assert "90 % interval" in result.stdout
+    assert "238.942" in result.stdout
+    assert "lmrun plot" in result.stderr
+    (run,) = Path("runs").iterdir()
+    overrides = (run / "overrides.txt").read_text().split()
+    assert overrides == ["training.max_steps=200", "model.parameters.b1.start=250", "seed=3"]
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("a.csv", FORMULA), 2, "'b1', 'b2' are no columns and have no starts."),
+        (("a.csv", "y ~ b1*xx", "--start", "b1=1"), 2, "--start xx=1"),
+        (("a.csv", FORMULA, *STARTS, "--level", "95"), 2, "--level: should lie between 0 and 1"),
+        (("a.csv", FORMULA, *STARTS, "--absolute-sigma"), 2, "name the column too"),
+        (("a.csv", FORMULA, *STARTS, "--cases"), 2, "--cases says what --bootstrap N draws"),
+        (("a.csv", FORMULA, *STARTS, "--bootstrap", "5"), 2, "--bootstrap"),
+        (("a.csv", FORMULA, *STARTS, "--sigma", "t"), 2, "there is no column 't'"),
+        (("a.csv", FORMULA, *STARTS, "--loss", "hubert"), 2, "Did you mean 'huber'?"),
+        (("a.csv", FORMULA, *STARTS, "--loss", "huber", "--profile"), 2, "--profile is for least squares"),
+        (("a.csv", FORMULA, *STARTS, "--loss", "mae", "--bootstrap", "100"), 2, "not for mae"),
+        (("a.csv", FORMULA, *STARTS, "b3"), 2, "'b3' is not NAME=VALUE"),
+        (("a.csv", FORMULA, *STARTS, "trainig.max_steps=3"), 2, "Did you mean 'training'?"),
+        ((*STARTS, "a.csv", FORMULA), 2, "'b2=0.0005' stands where the table should"),
+        (("b.csv", FORMULA, *STARTS), 3, "b.csv"),
+        (("a.txt", FORMULA, *STARTS), 3, "the suffix '.txt' is not one of"),
+    ],
+)
+def test_refusals(table, arguments, code, words):
+    result = invoke(*arguments)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not Path("runs").exists()
