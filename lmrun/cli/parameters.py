@@ -35,6 +35,17 @@ def show_parameters(fit: Any, console: Console) -> None:
             console.print(table)
 
 
+def effective_line(fit: Any) -> Iterator[tuple[str, str]]:
+    """How many parameters of a network its data determine, as label and text; nothing for formulas."""
+    if isinstance(fit, Mapping) and "effective_parameters" in fit:
+        number, size = fit["effective_parameters"], fit["parameters"]
+        reason = fit["reasons"].get("effective_parameters")
+        yield (
+            "effective",
+            f"{number:.1f} of {size:,} parameters" if reason is None else f"not known: {reason}",
+        )
+
+
 def parameter_table(fit: Fit) -> Table:
     """A row per parameter: value, standard error and interval."""
     table = _table("parameter", "value", "standard error", f"{_percent(fit)} interval")

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from lmrun.cli.choosing import AsJson, Run, RunsDir
-from lmrun.cli.parameters import show_parameters
+from lmrun.cli.parameters import effective_line, show_parameters
 from lmrun.cli.sparkline import sparkline
 
 if TYPE_CHECKING:
@@ -97,6 +97,7 @@ def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
     if not summary.get("fit"):
         for name, value in numbers(summary.get("params")).items():
             yield name, f"{value:.12g}"
+    yield from effective_line(summary.get("fit"))
     for name in ("started", "finished"):
         if manifest.get(name):
             yield name, f"{str(manifest[name])[:19].replace('T', ' ')} UTC"

@@ -8,8 +8,10 @@ from typing import Any
 
 from lmrun.inference.answers import Answers
 from lmrun.inference.bootstrap import Bootstrap
+from lmrun.inference.effective import Effective
 from lmrun.inference.intervals import LEVEL, Estimate
 from lmrun.inference.profile import Limits
+from lmrun.inference.solution import Solution
 from lmrun.inference.statistics import Statistics
 from lmrun.inference.undefined import Undefined
 
@@ -36,6 +38,26 @@ def described(estimate: Estimate) -> dict[str, Any]:
         reason = error.reason if isinstance(error, Undefined) else "there is none"
         return {"value": estimate.value, "standard_error": None, "interval": None, "reason": reason}
     return {"value": estimate.value, "standard_error": error, "interval": list(interval)}
+
+
+def network_document(solution: Solution, found: Effective | Undefined) -> dict[str, Any]:
+    """Return what there is to say of a network: how many of its parameters the data determine."""
+    size = len(solution.names)
+    document = {
+        "observations": solution.observed.count,
+        "parameters": size,
+        "residual_sum_of_squares": solution.residual_sum_of_squares,
+    }
+    if isinstance(found, Undefined):
+        return {**document, "effective_parameters": None, "reasons": {"effective_parameters": found.reason}}
+    return {
+        **document,
+        "effective_parameters": found.parameters,
+        "damping": found.damping,
+        "degrees_of_freedom": found.degrees_of_freedom,
+        "residual_standard_deviation": found.residual_standard_deviation,
+        "reasons": {},
+    }
 
 
 def without(values: Mapping[str, float], reason: str) -> dict[str, Any]:

@@ -22,7 +22,7 @@ from lmrun.runs.lock import alone
 from lmrun.runs.manifest import build_manifest, finish_manifest
 from lmrun.runs.summary import read_summary, write_summary
 from lmrun.status import Status
-from lmrun.training.answers import formula_answers
+from lmrun.training.answers import answers_of
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.loop import Outcome, schedule_of, train
 from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
@@ -156,7 +156,7 @@ def summarize(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> di
         "parameters": experiment.network.size,
         "peak_memory_bytes": peak_memory_bytes(),
         "params": experiment.network.named_params(),
-        "fit": formula_answers(experiment, state.best_params),
+        "fit": answers_of(experiment, state.best_params),
     }
 
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from lmrun.cli.parameters import near_one, reason_lines, rounded, show_parameters
+from lmrun.cli.parameters import effective_line, near_one, reason_lines, rounded, show_parameters
 
 PLAIN = {
     "level": 0.95,
@@ -129,3 +129,12 @@ def test_a_reason_for_all_is_told_once():
     fit = {"estimates": {"a": nothing, "b": nothing}, "reasons": {"covariance": reason}}
     assert list(reason_lines(fit)) == ["a, b: the loss is huber."]
     assert "covariance" not in shown(fit)
+
+
+def test_networks():
+    fit = {"effective_parameters": 42.13, "parameters": 1061, "reasons": {}}
+    assert list(effective_line(fit)) == [("effective", "42.1 of 1,061 parameters")]
+    lost = {"effective_parameters": None, "parameters": 3, "reasons": {"effective_parameters": "why"}}
+    assert list(effective_line(lost)) == [("effective", "not known: why")]
+    assert shown(fit) == ""
+    assert not list(effective_line(PLAIN)) + list(effective_line(None))

@@ -11,7 +11,7 @@ from lmrun.build import build
 from lmrun.config.load import load_text
 from lmrun.inference.answers import answer
 from lmrun.inference.undefined import Undefined
-from lmrun.training.answers import formula_answers
+from lmrun.training.answers import answers_of, formula_answers
 from lmrun.training.bands import bands_of
 from lmrun.training.linearized import solution_of
 from lmrun.training.refits import KernelModel, Refits
@@ -133,11 +133,12 @@ def test_bands_of_a_line(folder, line):
 def test_bands_of_a_network(folder):
     text = LINE.splitlines()[1] + "\nmodel: {name: mlp, hidden: [3]}\n"
     experiment = made(folder, text)
-    assert formula_answers(experiment, experiment.network.params()) is None
     train = experiment.dataset.train
     found = bands_of(experiment, {"training": train, "test": replace(train, weights=np.full(ROWS, 4.0))})
     number = float(found.note.split()[0])
     assert 0 < number < 10
+    document = answers_of(experiment, experiment.network.params())
+    assert document["effective_parameters"] == pytest.approx(number, abs=0.06)
     confidence, prediction = found.parts["training"]
     assert np.all((confidence > 0) & (confidence < prediction))
     scale = float(experiment.dataset.target_map.scale[0])
@@ -147,4 +148,6 @@ def test_bands_of_a_network(folder):
     np.testing.assert_allclose(rest / rest[0], 1, rtol=1e-9)
     assert rest[0] == pytest.approx(2.1 * deviation, rel=0.1)
     np.testing.assert_allclose(found.parts["test"].prediction ** 2 - confidence**2, rest**2 / 4, rtol=1e-9)
-    assert isinstance(bands_of(made(folder, text, "loss=mae"), {"training": train}), Undefined)
+    other = made(folder, text, "loss=mae")
+    assert isinstance(bands_of(other, {"training": train}), Undefined)
+    assert answers_of(other, other.network.params()) is None
