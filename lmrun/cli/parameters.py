@@ -40,10 +40,8 @@ def effective_line(fit: Any) -> Iterator[tuple[str, str]]:
     if isinstance(fit, Mapping) and "effective_parameters" in fit:
         number, size = fit["effective_parameters"], fit["parameters"]
         reason = fit["reasons"].get("effective_parameters")
-        yield (
-            "effective",
-            f"{number:.1f} of {size:,} parameters" if reason is None else f"not known: {reason}",
-        )
+        text = f"not known: {reason}" if number is None else f"{number:.1f} of {size:,} parameters"
+        yield "effective", text
 
 
 def parameter_table(fit: Fit) -> Table:
@@ -145,21 +143,14 @@ def correlation_table(fit: Fit) -> Table | None:
     """The lower triangle of the correlations; None for a single parameter, or more than a terminal shows."""
     whole = fit.get("correlation") or {}
     names, matrix = whole.get("names", []), whole.get("matrix", [])
-    rows = [[None if value is None else float(value) for value in row] for row in _listed(matrix)]
-    known = [place for place, row in enumerate(rows) if row[place] == 1]
+    known = [place for place, row in enumerate(matrix) if row[place] == 1]
     if not 1 < len(known) <= MOST_CORRELATED:
         return None
     table = _table("correlation", *(names[place] for place in known[:-1]))
     for number, place in enumerate(known[1:], start=1):
-        cells = [f"{rows[place][other]:.4f}" for other in known[:number]]
+        cells = [f"{matrix[place][other]:.4f}" for other in known[:number]]
         table.add_row(names[place], *cells)
     return table
-
-
-def _listed(matrix: Any) -> Sequence[Sequence[Any]]:
-    """A matrix as it comes from a file, or as the array that has just been computed."""
-    rows: Sequence[Sequence[Any]] = matrix.tolist() if hasattr(matrix, "tolist") else matrix
-    return rows
 
 
 def _table(*headings: str) -> Table:

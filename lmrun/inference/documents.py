@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import fields
 from typing import Any
@@ -26,7 +27,8 @@ def document(answers: Answers) -> dict[str, Any]:
         if isinstance(value, Undefined):
             reasons[field.name] = value.reason
     found["estimates"] = {estimate.name: described(estimate) for estimate in answers.estimates}
-    found["correlation"] = {"names": list(answers.solution.names), "matrix": answers.correlation}
+    matrix = [[None if math.isnan(value) else value for value in row] for row in answers.correlation.tolist()]
+    found["correlation"] = {"names": list(answers.solution.names), "matrix": matrix}
     found["reasons"] = reasons
     return found
 
