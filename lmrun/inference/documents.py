@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import fields
 from typing import Any
 
@@ -17,8 +17,16 @@ from lmrun.inference.statistics import Statistics
 from lmrun.inference.undefined import Undefined
 
 
-def document(answers: Answers) -> dict[str, Any]:
-    """Return the answers as plain data: what is not defined is None, its words stand under `reason(s)`."""
+def document(
+    answers: Answers, more: Sequence[Estimate] = (), order: Sequence[str] | None = None
+) -> dict[str, Any]:
+    """Return the answers as plain data: what is not defined is None, its words stand under `reason(s)`.
+
+    Args:
+        answers: Of the fit.
+        more: Estimates of what is no parameter of the fit, such as parameters that are fixed or tied.
+        order: The names of all estimates in the order of the table; left out, as they come.
+    """
     found: dict[str, Any] = {"level": answers.level, "known_sigma": answers.solution.known_sigma}
     reasons: dict[str, str] = {}
     for field in fields(Statistics):
@@ -26,7 +34,8 @@ def document(answers: Answers) -> dict[str, Any]:
         found[field.name] = None if isinstance(value, Undefined) else value
         if isinstance(value, Undefined):
             reasons[field.name] = value.reason
-    found["estimates"] = {estimate.name: described(estimate) for estimate in answers.estimates}
+    lines = {estimate.name: described(estimate) for estimate in (*answers.estimates, *more)}
+    found["estimates"] = {name: lines[name] for name in order or lines}
     matrix = [[None if math.isnan(value) else value for value in row] for row in answers.correlation.tolist()]
     found["correlation"] = {"names": list(answers.solution.names), "matrix": matrix}
     found["reasons"] = reasons

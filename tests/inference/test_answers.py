@@ -10,6 +10,7 @@ from problems import NIST, Fit, certified, line
 from scipy import stats
 
 from lmrun.inference.answers import answer
+from lmrun.inference.bands import derived
 from lmrun.inference.documents import document, without
 from lmrun.inference.solution import Solution, observe, triangle_of
 from lmrun.inference.undefined import Undefined
@@ -212,4 +213,8 @@ def test_the_document(rng):
     assert set(found["estimates"]["b1"]) == {"value", "standard_error", "interval"}
     assert found["correlation"] == {"names": ["b1", "b2"], "matrix": [[1.0, None], [None, None]]}
     assert (found["degrees_of_freedom"], found["level"], found["reasons"]) == (11, 0.95, {})
+    more = derived(answer(fit.solution(params)), "sum", params.sum(), np.ones(2))
+    lines = document(answer(fit.solution(params)), [more], ["b2", "sum", "b1"])["estimates"]
+    assert list(lines) == ["b2", "sum", "b1"]
+    assert lines["sum"]["standard_error"] == more.standard_error
     assert without({"a": 1.5}, "no least squares")["estimates"]["a"]["reason"] == "no least squares"
