@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -128,7 +129,18 @@ def _fit(
 
     experiment, run = prepare(loaded, runs_dir, name, ["lmrun", *sys.argv[1:]])
     summary = execute(experiment, run, make_progress(quiet, loaded.config.training.log_seconds))
-    return answered(experiment, run, summary, request)
+    with _patience(quiet, request):
+        return answered(experiment, run, summary, request)
+
+
+def _patience(quiet: bool, request: Request) -> AbstractContextManager[Any]:
+    """Say on a terminal what takes a while."""
+    from rich.console import Console
+
+    console = Console(stderr=True)
+    if quiet or not request.draws or not console.is_terminal:
+        return nullcontext()
+    return console.status(f"{request.draws:,} fits to data drawn anew")
 
 
 def _finish(summary: dict[str, Any], as_json: bool, quiet: bool) -> None:

@@ -102,6 +102,8 @@ def statistics_lines(fit: Fit) -> Iterator[str]:
     criteria = [(name, fit.get(name.lower())) for name in ("AIC", "AICc", "BIC")]
     if any(value is not None for _, value in criteria):
         yield ", ".join(f"{name} {value:.3f}" for name, value in criteria if value is not None)
+    if len((fit.get("correlation") or {}).get("names", [])) > MOST_CORRELATED:
+        yield "the correlations are in the run's summary, under fit.correlation"
     bootstrap = fit.get("bootstrap")
     if bootstrap:
         draws = f"{bootstrap['draws']:,} draws by {bootstrap['kind']}"

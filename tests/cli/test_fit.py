@@ -3,11 +3,14 @@
 import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from typer.testing import CliRunner
 
 from lmrun.cli import app
+from lmrun.cli.plotted import fitted
 from lmrun.config.load import load_config
+from lmrun.runs.layout import RunDirectory
 
 NIST = Path(__file__).parents[1] / "data" / "nist_errors.json"
 MISRA = next(problem for problem in json.loads(NIST.read_text()) if problem["name"] == "Misra1a")
@@ -51,6 +54,11 @@ def test_a_whole_fit(table, tmp_path):
     assert "standard error" in shown
     assert "by profile" in shown
     assert "by bootstrap" in shown
+    curve = fitted(RunDirectory(run)).curve()
+    b1, b2 = document["params"].values()
+    np.testing.assert_allclose(curve.y, b1 * (1 - np.exp(-b2 * curve.x)), rtol=1e-12)
+    assert (curve.x[0], curve.x[-1], len(curve.x)) == (min(MISRA["x"][0]), max(MISRA["x"][0]), 500)
+    assert np.all((curve.confidence > 0) & (curve.confidence < curve.prediction))
     assert "plot" in result.stderr
     assert "standard error" not in result.stderr
 
