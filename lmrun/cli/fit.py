@@ -19,8 +19,6 @@ if TYPE_CHECKING:
     from lmrun.training.request import Request
 
 SCHEMA_VERSION = 1
-OVERRIDE = re.compile(r"\s*[^=\s]*\.[^=\s]*\s*=")
-"""A key with a dot is one of the config's: no parameter has a dot in its name."""
 
 
 def fit(
@@ -30,7 +28,7 @@ def fit(
         list[str] | None,
         typer.Argument(
             metavar="[NAME=VALUE]...",
-            help="More of --start; or with a dot a change of the config, such as optimizer.solver=qr.",
+            help="More of --start; or a change of the config, such as optimizer.solver=qr.",
             show_default=False,
         ),
     ] = None,
@@ -68,8 +66,8 @@ def fit(
     from lmrun.training.request import Request
 
     words = words or []
-    starts = [*(start or []), *(word for word in words if not OVERRIDE.match(word))]
-    overrides = [word for word in words if OVERRIDE.match(word)]
+    overrides = [word for word in words if _is_override(word, formula)]
+    starts = [*(start or []), *(word for word in words if word not in overrides)]
     overrides += [] if seed is None else [f"seed={seed}"]
     _refuse(level, absolute_sigma, sigma, cases, bootstrap)
     loaded = _load(data, formula, starts, overrides, sigma, loss)
@@ -77,6 +75,14 @@ def fit(
     request = Request(level, absolute_sigma, profile, bootstrap or 0, kind)
     _refuse_other_losses(loaded, request)
     _finish(_fit(loaded, runs_dir, name, quiet, request), as_json, quiet)
+
+
+def _is_override(word: str, formula: str) -> bool:
+    """Whether a word changes the config: its key has a dot, or is one of the config's, not of the formula."""
+    from lmrun.config.schema import Config
+
+    key = word.partition("=")[0].strip()
+    return "." in key or (key in Config.model_fields and not re.search(rf"\b{re.escape(key)}\b", formula))
 
 
 def _refuse(
