@@ -27,7 +27,7 @@ class Factored:
         places: Of the k free parameters among all.
         root: W [k, rank].
         shares: The share of each free parameter in the null space of J, from 0 to 1 [k].
-        null: Its directions D^-1 V, of largest element 1 [k, k - rank].
+        null: Its directions D^-1 V [k, k - rank].
         scales: The diagonal of D [k].
     """
 
@@ -57,10 +57,9 @@ class Factored:
         """sqrt(g^T W W^T g) of each gradient [rows, k]; NaN where g has a share in the null space [rows]."""
         lengths: Float64 = np.linalg.norm(gradients @ self.root, axis=1)
         if self.null.shape[1]:
-            scaled = gradients / self.scales
-            sizes = np.linalg.norm(scaled, axis=1)
-            outside = np.linalg.norm(gradients @ self.null, axis=1) > MIXED * sizes
-            lengths = np.where(outside, np.nan, lengths)
+            outside = np.linalg.norm(gradients @ self.null, axis=1)
+            whole = np.linalg.norm(gradients / self.scales, axis=1)
+            lengths = np.where(outside > MIXED * whole, np.nan, lengths)
         return lengths
 
 
@@ -81,23 +80,13 @@ def factor(solution: Solution) -> Factored:
     floor = max(solution.observed.count, len(places)) * solution.epsilon * singular.max(initial=0.0)
     rank = int(np.sum(singular > floor))
     kept, lost = rows[:rank].T, rows[rank:].T
-    directions = lost / scales[:, None]
     return Factored(
         places=places,
         root=kept / scales[:, None] / singular[:rank],
         shares=np.linalg.norm(lost, axis=1),
-        null=directions / _largest(directions),
+        null=lost / scales[:, None],
         scales=scales,
     )
-
-
-def _largest(columns: Float64) -> Float64:
-    """The element of each column that is the largest in size, with its sign."""
-    if not columns.size:
-        return np.ones(columns.shape[1])
-    rows = np.abs(columns).argmax(axis=0)
-    largest: Float64 = columns[rows, np.arange(columns.shape[1])]
-    return largest
 
 
 def mixed(factored: Factored, names: Sequence[str]) -> dict[str, Undefined]:
@@ -120,9 +109,9 @@ def _why(name: str, weak: Sequence[str], factored: Factored, names: Sequence[str
     shares = dict(zip((names[where] for where in factored.places), factored.shares, strict=True))
     weak = [other for other in weak if shares[other] <= 1 - MIXED]
     together = " and ".join([", ".join(weak[:-1]), weak[-1]]) if len(weak) > 1 else name
-    directions = factored.null[:, np.abs(factored.null[place]) > MIXED]
+    directions = factored.null[:, np.abs(factored.scales[place] * factored.null[place]) > MIXED]
     if directions.shape[1] == 1:
-        direction = directions[:, 0]
+        direction = directions[:, 0] / directions[np.abs(directions[:, 0]).argmax(), 0]
         parts = [
             f"{names[where]} {'+' if amount > 0 else '−'} {abs(amount):.3g} h"
             for where, amount in zip(factored.places, direction, strict=True)

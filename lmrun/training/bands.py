@@ -7,6 +7,7 @@ from dataclasses import replace
 from functools import partial
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmrun.build import Experiment
@@ -79,7 +80,7 @@ def _network(experiment: Experiment, parts: Mapping[str, Split], level: float) -
 def _lengths(experiment: Experiment, split: Split, lengths: Callable[[Float64], Float64]) -> Float64:
     """The lengths of the gradients of a split's predictions, in the unit of `unit_of` [rows]."""
     scale = float(unit_of(experiment).scale[0])
-    alone = replace(split, weights=None)
-    # One piece after the other: its memory may be used again for the next.
-    pieces = [lengths(scale * rows[:-1].T) for rows in tables(experiment, alone, experiment.network.params())]
+    alone, params = replace(split, weights=None), experiment.network.params()
+    with tf.device(experiment.device):
+        pieces = [lengths(scale * rows[:-1].T) for rows in tables(experiment, alone, params)]
     return np.concatenate(pieces)[: split.rows]

@@ -41,12 +41,12 @@ def unit_of(experiment: Experiment) -> Affine:
 def solution_of(experiment: Experiment, params: Any, *, known_sigma: bool = False) -> Solution:
     """Linearize the training rows at params [n], chunk by chunk; J is never whole."""
     train, unit = experiment.dataset.train, unit_of(experiment)
-    scale = float(unit.scale[0])
+    with tf.device(experiment.device):
+        triangle = triangle_of((rows[:-1].T, rows[-1]) for rows in tables(experiment, train, params))
     return Solution(
         names=names_of(experiment),
         params=np.asarray(params, np.float64),
-        triangle=scale
-        * triangle_of((table[:-1].T, table[-1]) for table in tables(experiment, train, params)),
+        triangle=float(unit.scale[0]) * triangle,
         observed=observe(unit.inverse(np.asarray(train.targets, np.float64)), train.weights),
         known_sigma=known_sigma,
         epsilon=float(np.finfo(experiment.config.precision).eps),
@@ -54,13 +54,15 @@ def solution_of(experiment: Experiment, params: Any, *, known_sigma: bool = Fals
 
 
 def tables(experiment: Experiment, split: Split, params: Any) -> Iterator[Float64]:
-    """Yield [J, r]^T of a split's rows, chunk by chunk [n + 1, some]; filled-up rows are zeros."""
+    """Yield [J, r]^T of a split's rows on the experiment's device, piece by piece [n + 1, some].
+
+    A piece is only valid until the next one. Rows that fill a chunk up are zeros.
+    """
     kernels = experiment.kernels
-    with tf.device(experiment.device):
-        point = kernels.point(np.asarray(params))
-        for chunk in chunks(experiment, split):
-            for linear in kernels.tables(point, *chunk):
-                yield np.asarray(linear.rows, np.float64)
+    point = kernels.point(np.asarray(params))
+    for chunk in chunks(experiment, split):
+        for linear in kernels.tables(point, *chunk):
+            yield np.asarray(linear.rows, np.float64)
 
 
 def chunks(experiment: Experiment, split: Split) -> Iterator[Rows]:

@@ -56,6 +56,11 @@ def test_what_the_data_determine_has_a_band(rng):
     found = banded(answers, np.stack([slope / 2 * x, 2.0 * x], axis=1))
     np.testing.assert_allclose(found.confidence, banded(plain, x[:, None]).confidence, rtol=1e-9)
     assert np.isnan(banded(answers, np.array([[1.0, 0.0]])).confidence[0])
+    # In units in which a is a millionth, too.
+    tiny = answer(Fit(lambda p, x: 1e6 * p[0] * p[1] * x, x, fit.y).solution([2e-6, slope / 2]))
+    assert np.isnan(banded(tiny, np.array([[1e6, 0.0], [0.0, 1.0]])).confidence).all()
+    same = banded(tiny, np.stack([1e6 * slope / 2 * x, 2.0 * x], axis=1)).confidence
+    np.testing.assert_allclose(same, found.confidence, rtol=1e-9)
     assert derived(answers, "a b", slope, np.array([slope / 2, 2.0])).standard_error == pytest.approx(
         plain.estimates[0].standard_error, rel=1e-9
     )
