@@ -12,6 +12,7 @@ from lmrun.config.optimizers import GaussNewtonConfig, LmConfig
 from lmrun.config.schema import Config
 from lmrun.config.solvers import CgSolver
 from lmrun.curvature.forms import Forms
+from lmrun.curvature.host.formula import formula_kernels
 from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Projection
@@ -29,6 +30,7 @@ from lmrun.models.formula import build_formula
 from lmrun.models.mlp import build_mlp
 from lmrun.models.network import Network
 from lmrun.optimizers.base import SecondOrder
+from lmrun.optimizers.convergence import tolerances_of
 from lmrun.optimizers.first_order import FirstOrder
 from lmrun.optimizers.registry import build_optimizer
 from lmrun.seeding import Stream, generator
@@ -99,13 +101,15 @@ def build_network(config: Config, dataset: Dataset) -> Network:
         case "cnn":
             return build_cnn(config.model, shape, outputs, dtype=config.precision, rng=rng)
         case "formula":
-            if len(shape) != 1 or outputs != 1:
+            if len(shape) != 1 or outputs != len(config.model.expressions):
                 raise DataError(
-                    f"model.name: a formula predicts one value from named columns, but the dataset "
+                    f"model.name: a formula predicts each target from named columns, but the dataset "
                     f"{dataset.name} has {outputs} outputs and samples of the shape {shape}; use mlp, "
                     "or name a single target."
                 )
-            return build_formula(config.model, dataset.input_names, dtype=config.precision)
+            return build_formula(
+                config.model, dataset.input_names, dataset.target_names, dtype=config.precision
+            )
 
 
 def first_rows(dataset: Dataset, network: Network) -> Sample:
@@ -143,9 +147,9 @@ def build(config: Config) -> Experiment:
         kernels = Kernels(network, loss)
         forms = Forms(kernels, algebra, solver_of(config))
         if on_host and steps_by_tables(config, forms, dataset.train.rows):
-            kernels = host_kernels(network, loss) or kernels
+            kernels = host_kernels(network, loss) or formula_kernels(network, loss) or kernels
             forms = Forms(kernels, algebra, solver_of(config))
-        optimizer = build_optimizer(config.optimizer, kernels)
+        optimizer = build_optimizer(config.optimizer, kernels, tolerances_of(config.training))
         projection = Projection(kernels, algebra) if projects(config) else None
     return Experiment(config, device, dataset, network, loss, kernels, algebra, forms, optimizer, projection)
 

@@ -17,7 +17,7 @@ from lmrun.config.datasets import (
     SincConfig,
     TableConfig,
 )
-from lmrun.config.expression import RESERVED, ExpressionError, names_in, parse_expression
+from lmrun.config.expression import RESERVED, names_in, parse_expression, refusal
 from lmrun.config.losses import CustomConfig
 from lmrun.config.models import CnnConfig, FormulaConfig
 from lmrun.config.optimizers import OPTIMIZER_NAMES, LmConfig
@@ -52,6 +52,11 @@ def has_validation(dataset: Any) -> bool:
     return False
 
 
+def target_columns(dataset: Any) -> tuple[str, ...] | None:
+    """Return the names of a table's target columns; None for other datasets, which have one."""
+    return dataset.targets if isinstance(dataset, TableConfig) else None
+
+
 def _formula_fits(dataset: Any, model: Any) -> Iterator[Problem]:
     if not isinstance(model, FormulaConfig):
         return
@@ -59,25 +64,47 @@ def _formula_fits(dataset: Any, model: Any) -> Iterator[Problem]:
     if columns is None:
         yield Problem(("model",), f"a formula reads columns, but {dataset.name} has images; use mlp or cnn")
         return
+    yield from _every_target_has_an_expression(dataset, model)
     if isinstance(dataset, TableConfig):
-        if len(dataset.targets) > 1:
-            words = f"a formula predicts one column, not {len(dataset.targets)}"
-            yield Problem(("dataset", "targets"), words)
         for i, column in enumerate(columns):
             if column in RESERVED:
                 words = f"'{column}' is the name of a function or constant; a formula needs another name"
                 yield Problem(("dataset", "inputs", i), words)
-    used = names_in(parse_expression(model.expression))
+    texts = [*model.expressions.values(), *(one.expression or "" for one in model.tied.values())]
+    used = {name for text in texts for name in names_in(parse_expression(text))}
     for name in model.parameters:
         path = ("model", "parameters", name)
         if name in columns:
             yield Problem(path, "is the name of an input too; rename the parameter", on_key=True)
         if name not in used:
-            yield Problem(path, "does not occur in the expression; use or remove it", on_key=True)
-    try:
-        parse_expression(model.expression, {*columns, *model.parameters} - RESERVED)
-    except ExpressionError as error:
-        yield Problem(("model", "expression"), str(error))
+            words = "does not occur in the expression; use or remove it"
+            yield Problem(path, words, on_key=True)
+    for way, text in model.expressions.items():
+        words_or_none = refusal(text, {*columns, *model.parameters} - RESERVED)
+        if words_or_none is not None:
+            yield Problem(("model", *way), words_or_none)
+
+
+def _every_target_has_an_expression(dataset: Any, model: FormulaConfig) -> Iterator[Problem]:
+    targets = target_columns(dataset)
+    if isinstance(model.expression, str):
+        if targets is not None and len(targets) > 1:
+            names = ", ".join(f"{target}: ..." for target in targets)
+            words = f"one expression predicts one column, not {len(targets)}; write {{{names}}}"
+            yield Problem(("model", "expression"), words)
+        return
+    if targets is None:
+        words = f"should be a single expression: {dataset.name} has one target, without a name"
+        yield Problem(("model", "expression"), words)
+        return
+    for target in model.expression:
+        if target not in targets:
+            words = f"'{target}' is no target.{did_you_mean(target, targets)}"
+            yield Problem(("model", "expression", target), words, on_key=True)
+    missing = [target for target in targets if target not in model.expression]
+    if missing:
+        words = f"has none for the target '{missing[0]}'; every target needs one"
+        yield Problem(("model", "expression"), words)
 
 
 def _cnn_has_images(dataset: Any, model: Any) -> Iterator[Problem]:

@@ -20,8 +20,14 @@ from lmrun.losses.base import Diagonal
 Tensor = Any
 
 
-class _Elementwise(Diagonal):
-    """What the three share: r = F e."""
+class Elementwise(Diagonal):
+    """What they share: r = F e."""
+
+    name: str
+
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """See `Loss`."""
+        raise NotImplementedError
 
     def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Residual r = sqrt(w) e; [rows, outputs]."""
@@ -29,7 +35,7 @@ class _Elementwise(Diagonal):
 
 
 @dataclass(frozen=True)
-class MeanSquaredError(_Elementwise):
+class MeanSquaredError(Elementwise):
     """rho(e) = e^2, w = 1."""
 
     name: str = "mse"
@@ -44,7 +50,7 @@ class MeanSquaredError(_Elementwise):
 
 
 @dataclass(frozen=True)
-class MeanAbsoluteError(_Elementwise):
+class MeanAbsoluteError(Elementwise):
     """rho(e) = |e|, w = 1 / (2 |e|)."""
 
     name: str = "mae"
@@ -62,7 +68,7 @@ class MeanAbsoluteError(_Elementwise):
 
 
 @dataclass(frozen=True)
-class Huber(_Elementwise):
+class Huber(Elementwise):
     """rho(e) = e^2 up to |e| = delta, delta (2 |e| - delta) beyond, halved (Huber 1964; Keras)."""
 
     delta: float = 1.0

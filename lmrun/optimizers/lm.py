@@ -16,7 +16,7 @@ from lmrun.optimizers.averaging import NO_AVERAGING, Averaging, build_averaging,
 from lmrun.optimizers.base import State, StepInfo
 from lmrun.optimizers.damping.acceptance import DECREASE, Acceptance, build_acceptance
 from lmrun.optimizers.damping.base import Damping, Update
-from lmrun.optimizers.damping.scaling import Scaling, build_scaling
+from lmrun.optimizers.damping.scaling import Scaling, Typical, build_scaling
 from lmrun.optimizers.damping.update import build_update
 from lmrun.optimizers.memory import NO_MEMORY, Memory
 from lmrun.optimizers.pace import WHOLE_PACE, Pace
@@ -100,7 +100,7 @@ class LevenbergMarquardt:
         if not math.isfinite(model.gradient_norm):
             return params, state, StepInfo(np.array([loss]), loss, status=Status.NON_FINITE)
         model, remembered = self.memory.recall(problem, model, state)
-        scaling, kept = self._scaled(problem, model, state)
+        scaling, kept = self._scaled(problem, model, state, params, loss)
         damping = self._current(problem, params, state, model, scaling)
         motion = self.pace.motion(problem, state, selection)
         found = self._search(problem, params, model, scaling, damping, motion, loss)
@@ -177,10 +177,15 @@ class LevenbergMarquardt:
             damping = following
         return Search(trial, damping, gain_ratio, attempt, invalid, False)
 
-    def _scaled(self, problem: Problem, model: Linearization, state: State) -> tuple[Vector, Vector | None]:
+    def _scaled(
+        self, problem: Problem, model: Linearization, state: State, params: Tensor, loss: float
+    ) -> tuple[Vector, Vector | None]:
         """D of the model's parameters, and what is kept of it by all parameters."""
         algebra, selection, before = problem.algebra, model.selection, state["scaling"]
         diagonal = model.curvature.diagonal
+        if before is None and isinstance(self.scaling, Typical):
+            by_all = diagonal if selection is None else selection.spread(diagonal)
+            before = self.scaling.first(algebra, params, by_all, 2 * problem.cost_per_loss * loss)
         if selection is None:
             return self.scaling.update(algebra, diagonal, before)
         known = None if before is None else algebra.adopt(selection.take(before))

@@ -1,0 +1,175 @@
+"""The kernels of a formula, in NumPy.
+
+A formula has few rows and parameters. Tracing and compiling it takes a second, a step of it in NumPy less
+than a millisecond; and NumPy's functions are right to the last digit or two, which XLA's approximations are
+not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmrun.curvature.host.base import NumpyKernels, silent
+from lmrun.curvature.host.jets import Jet, Value, along, call, variables
+from lmrun.curvature.jacobian import Linear
+from lmrun.losses.base import Loss
+from lmrun.losses.elementwise import Elementwise, MeanSquaredError
+from lmrun.models.expressions import Expressions
+from lmrun.models.formula import Formula
+from lmrun.models.network import Network
+
+Array = NDArray[np.floating]
+Tensor = Any
+"""An array, or a tensor on the CPU, of which NumPy takes a view."""
+
+
+EXTENDED_ROWS = 4096
+"""Up to here residuals are formed in extended precision, see `FormulaKernels.errors`: beyond, its functions,
+ten times as slow, would be felt."""
+
+
+class FormulaKernels(NumpyKernels):
+    """See `Kernels`; the Jacobian is made in forward mode, by as many derivatives as there are parameters.
+
+    Args:
+        network: One formula.
+        loss: A sum over elements of e = outputs - targets.
+        expressions: What the formula computes.
+    """
+
+    def __init__(self, network: Network, loss: Elementwise, expressions: Expressions) -> None:
+        super().__init__(network, loss)
+        self.elementwise = loss
+        self.expressions = expressions
+        self.value = self.host_value
+        self.value_and_gradient = self.host_value_and_gradient
+        self.jacobian_and_residual = self.host_jacobian_and_residual
+        self.bend = self.host_bend
+        self.bent_residual = self.host_bent_residual
+        self.outputs = self.host_outputs
+
+    def row_bytes(self, itemsize: int) -> int:
+        """Its rows of the Jacobian, about three times: parts of the expression have derivatives too."""
+        return 3 * self.table_bytes(1, itemsize)
+
+    def evaluate(self, values: Sequence[Value], inputs: Tensor) -> list[Value]:
+        """The responses for inputs [columns, rows]."""
+        return self.expressions.outputs(values, list(np.asarray(inputs)), call)
+
+    @silent
+    def host_outputs(self, params: Tensor, inputs: Tensor) -> Array:
+        """See `Kernels.plain_outputs`."""
+        return self._outputs(np.asarray(params), np.asarray(inputs))
+
+    def _outputs(self, params: Array, columns: Array) -> Array:
+        """[rows, responses] in the type of params [n] and columns [columns, rows]."""
+        made: list[Any] = self.evaluate(list(params[:, None]), columns)
+        outputs = np.empty((columns.shape[1], len(made)), columns.dtype)
+        for place, values in enumerate(made):
+            outputs[:, place] = values
+        return outputs
+
+    def errors(self, params: Tensor, inputs: Tensor, targets: Tensor) -> Array:
+        """Outputs - targets [rows, responses], rounded once.
+
+        Where a formula fits well, this difference of nearly equal numbers has lost digits if both were
+        rounded before. So outputs in float64 are evaluated in the processor's extended precision (64 bits of
+        80 on x86; where there is none, this is float64). Steps by such residuals go on to the last digit:
+        iterative refinement, Björck 1996, Numerical methods for least squares problems, section 2.9.
+        """
+        here, columns, observed = np.asarray(params), np.asarray(inputs), np.asarray(targets)
+        if columns.dtype == np.float64 and columns.shape[1] <= EXTENDED_ROWS:
+            outputs = self._outputs(here.astype(np.longdouble), columns.astype(np.longdouble))
+        else:
+            outputs = self._outputs(here, columns)
+        errors: Array = (outputs - observed).astype(columns.dtype)
+        return errors
+
+    @silent
+    def host_value(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> float:
+        """See `Kernels.plain_value`."""
+        return self._value(self.errors(params, inputs, targets), weights)
+
+    @silent
+    def host_value_and_gradient(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
+    ) -> tuple[float, Array]:
+        """See `Kernels.plain_value_and_gradient`."""
+        table, _, value = self.host_jacobian_and_residual(params, inputs, targets, weights)
+        return value, 2 / self.graph.width * (table[:-1] @ table[-1])
+
+    @silent
+    def host_jacobian_and_residual(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor, key: Tensor | None = None
+    ) -> Linear:
+        """See `Kernels.plain_jacobian_and_residual`."""
+        errors = self.errors(params, inputs, targets)
+        made = self.evaluate(variables(np.asarray(params)), inputs)
+        table = np.zeros((self.network.size + 1, *errors.T.shape), errors.dtype)
+        for place, response in enumerate(made):
+            for parameter, slope in response.first.items() if isinstance(response, Jet) else ():
+                table[parameter, place] = slope
+        table[-1] = errors.T
+        table *= self._root(errors, weights)
+        return Linear(table.reshape(len(table), -1), None, self._value(errors, weights))
+
+    @silent
+    def host_bend(  # noqa: PLR0917 - as all kernels
+        self,
+        params: Tensor,
+        direction: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        key: Tensor | None = None,
+    ) -> Array:
+        """See `Kernels.plain_bend`."""
+        table = self.host_jacobian_and_residual(params, inputs, targets, weights).rows
+        bent: Array = table[:-1] @ self.host_bent_residual(params, direction, inputs, targets, weights)
+        return bent
+
+    @silent
+    def host_bent_residual(  # noqa: PLR0917 - as all kernels
+        self,
+        params: Tensor,
+        direction: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        key: Tensor | None = None,
+    ) -> Array:
+        """See `Kernels.plain_bent_residual`."""
+        errors = self.errors(params, inputs, targets)
+        made = self.evaluate(along(np.asarray(params), np.asarray(direction)), inputs)
+        bent = np.zeros_like(errors.T)
+        for place, response in enumerate(made):
+            if isinstance(response, Jet):
+                bent[place] = response.second
+        return np.ravel(bent * self._root(errors, weights))
+
+    def _root(self, errors: Array, weights: Tensor) -> Array:
+        """sqrt(w) F, [responses, rows] or what broadcasts to that."""
+        root: Array = np.sqrt(np.asarray(weights))
+        if not isinstance(self.elementwise, MeanSquaredError):
+            root = root * np.asarray(self.elementwise.root(errors, np.zeros_like(errors))).T
+        return root
+
+    def _value(self, errors: Array, weights: Tensor) -> float:
+        """Sum of w_i l_i, added up in float64."""
+        if isinstance(self.elementwise, MeanSquaredError):
+            values = np.mean(np.square(errors), axis=1)
+        else:
+            values = np.asarray(self.elementwise.values(errors, np.zeros_like(errors)))
+        return float(np.sum(values * np.asarray(weights), dtype=np.float64))
+
+
+def formula_kernels(network: Network, loss: Loss) -> FormulaKernels | None:
+    """Return the kernels of a formula in NumPy; None for other models, or a loss of another kind."""
+    layers = network.model.layers
+    if len(layers) != 1 or not isinstance(layers[0], Formula) or not isinstance(loss, Elementwise):
+        return None
+    return FormulaKernels(network, loss, layers[0].expressions)
