@@ -91,7 +91,13 @@ def derived(answers: Answers, name: str, value: float, gradient: Float64) -> Est
     """
     size = float(lengths_of(answers, gradient[None])[0])
     scale = scale_of_errors(answers.solution, answers.factored)
-    if np.isnan(size):
+    solution = answers.solution
+    held = [
+        one for one, slope in zip(solution.names, gradient, strict=True) if slope and one in solution.held
+    ]
+    if held:
+        scale = Undefined(f"it follows {' and '.join(held)}, which the fit did not choose")
+    elif np.isnan(size):
         scale = Undefined("the data do not determine what it depends on")
     return around(name, value, scale, size, factor_of(answers))
 

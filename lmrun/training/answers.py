@@ -15,6 +15,7 @@ from lmrun.status import Status
 from lmrun.training.linearized import solution_of
 from lmrun.training.refits import Refits
 from lmrun.training.request import PLAIN, Request
+from lmrun.training.roles import others, parameters_of
 
 NOT_FINITE = "residuals or derivatives are not finite there"
 MOST_WORK = 2e9
@@ -60,7 +61,8 @@ def formula_answers(experiment: Experiment, params: Any, request: Request = PLAI
 
 
 def _answers(experiment: Experiment, answers: Answers, request: Request) -> dict[str, Any]:
-    found = document(answers)
+    more = others(experiment, answers)
+    found = document(answers, more, list(parameters_of(experiment)))
     if request.profile or request.draws:
         refits = Refits(experiment, answers)
         if request.profile:

@@ -13,6 +13,7 @@ from lmrun.build import Experiment
 from lmrun.curvature.batch import Rows, split_batch
 from lmrun.datasets.base import Affine, Split
 from lmrun.inference.solution import Solution, observe, triangle_of
+from lmrun.training.roles import held_of
 
 Float64 = NDArray[np.float64]
 
@@ -48,6 +49,7 @@ def solution_of(experiment: Experiment, params: Any, *, known_sigma: bool = Fals
         params=np.asarray(params, np.float64),
         triangle=float(unit.scale[0]) * triangle,
         observed=observe(unit.inverse(np.asarray(train.targets, np.float64)), train.weights),
+        held=held_of(experiment, params),
         known_sigma=known_sigma,
         epsilon=float(np.finfo(experiment.config.precision).eps),
     )

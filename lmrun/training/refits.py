@@ -17,6 +17,7 @@ from lmrun.inference.documents import bootstrap_document, profile_document
 from lmrun.inference.profile import profiles
 from lmrun.inference.refit import Refit
 from lmrun.training.linearized import chunks, unit_of
+from lmrun.training.roles import bounds_of
 
 Float64 = NDArray[np.float64]
 
@@ -88,7 +89,10 @@ class Refits:
             weights = np.broadcast_to(given[:, None] if given.ndim == 1 else given, shape)
         targets = model.unit.inverse(np.asarray(train.targets, np.float64))
         self.model = model
-        self.refit = Refit(model, model.of_rows(targets), model.of_rows(weights), answers.solution.free)
+        lower, upper = bounds_of(experiment) or (None, None)
+        self.refit = Refit(
+            model, model.of_rows(targets), model.of_rows(weights), answers.solution.free, lower, upper
+        )
 
     def profile(self) -> dict[str, Any]:
         """Return the document of the profile-likelihood intervals."""

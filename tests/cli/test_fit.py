@@ -12,7 +12,7 @@ from lmrun.cli.plotted import fitted
 from lmrun.config.load import load_config
 from lmrun.runs.layout import RunDirectory
 
-NIST = Path(__file__).parents[1] / "data" / "nist_errors.json"
+NIST = Path(__file__).parents[1] / "data" / "nist_strd.json"
 MISRA = next(problem for problem in json.loads(NIST.read_text()) if problem["name"] == "Misra1a")
 FORMULA = "y ~ b1*(1 - exp(-b2*x))"
 STARTS = ("--start", "b1=250", "b2=0.0005")

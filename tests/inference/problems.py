@@ -20,7 +20,8 @@ FORMULAS = {
 }
 NIST = {
     problem["name"]: problem
-    for problem in json.loads((Path(__file__).parents[1] / "data" / "nist_errors.json").read_text())
+    for problem in json.loads((Path(__file__).parents[1] / "data" / "nist_strd.json").read_text())
+    if problem["name"] in FORMULAS
 }
 
 

@@ -19,7 +19,7 @@ from lmrun.training.request import Request
 
 NIST = {
     problem["name"]: problem
-    for problem in json.loads((Path(__file__).parents[1] / "data" / "nist_errors.json").read_text())
+    for problem in json.loads((Path(__file__).parents[1] / "data" / "nist_strd.json").read_text())
 }
 LINE = """
 dataset: {name: table, path: line.csv, inputs: [x], targets: [y]}
