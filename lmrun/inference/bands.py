@@ -91,10 +91,8 @@ def derived(answers: Answers, name: str, value: float, gradient: Float64) -> Est
     """
     size = float(lengths_of(answers, gradient[None])[0])
     scale = scale_of_errors(answers.solution, answers.factored)
-    solution = answers.solution
-    held = [
-        one for one, slope in zip(solution.names, gradient, strict=True) if slope and one in solution.held
-    ]
+    slopes = dict(zip(answers.solution.names, gradient, strict=True))
+    held = [other for other in answers.solution.held if slopes[other] != 0]
     if held:
         scale = Undefined(f"it follows {' and '.join(held)}, which the fit did not choose")
     elif np.isnan(size):

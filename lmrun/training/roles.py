@@ -18,8 +18,6 @@ from lmrun.inference.intervals import Estimate
 from lmrun.inference.undefined import Undefined
 
 Float64 = NDArray[np.float64]
-CLOSE = 1e-12
-"""The share of a bound's size up to which a parameter is at it."""
 
 
 def parameters_of(experiment: Experiment) -> Mapping[str, ParameterConfig]:
@@ -30,11 +28,14 @@ def parameters_of(experiment: Experiment) -> Mapping[str, ParameterConfig]:
 
 def held_of(experiment: Experiment, params: Any) -> dict[str, str]:
     """Return which of the fitted parameters are at a bound, with the words for it."""
-    free = experiment.config.model.free if isinstance(experiment.config.model, FormulaConfig) else {}
-    held: dict[str, str] = {}
-    for (name, one), value in zip(free.items(), np.asarray(params, np.float64), strict=True) if free else ():
+    model, held = experiment.config.model, dict[str, str]()
+    if not isinstance(model, FormulaConfig):
+        return held
+    # A step ends at a bound exactly, but for the rounding of the bound itself.
+    rounding = float(np.finfo(experiment.config.precision).eps)
+    for (name, one), value in zip(model.free.items(), np.asarray(params, np.float64), strict=True):
         for kind, bound in (("lower", one.min), ("upper", one.max)):
-            if bound is not None and abs(value - bound) <= CLOSE * abs(bound):
+            if bound is not None and abs(value - bound) <= rounding * abs(bound):
                 held[name] = f"it is at its {kind} bound, {bound:g}, and the others are fitted with it there"
     return held
 

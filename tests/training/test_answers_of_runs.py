@@ -151,3 +151,23 @@ def test_bands_of_a_network(folder):
     other = made(folder, text, "loss=mae")
     assert isinstance(bands_of(other, {"training": train}), Undefined)
     assert answers_of(other, other.network.params()) is None
+
+
+def test_several_responses(folder):
+    """Two lines with a common slope: one least squares problem of all residuals."""
+    x, y, w = np.loadtxt(folder / "line.csv", delimiter=",", skiprows=1).T
+    text = LINE.replace("[y]", "[y, w]").replace("a + b*x", "{w: c + b*x, y: a + b*x}")
+    experiment = made(folder, text.replace("{a: 0, b: 0}", "{a: 0, b: 0, c: 0}"))
+    zero, one = np.zeros(ROWS), np.ones(ROWS)
+    X = np.concatenate([np.stack([one, x, zero], axis=1), np.stack([zero, x, one], axis=1)])
+    both = np.concatenate([y, w])
+    params, (squares,), _, _ = np.linalg.lstsq(X, both)
+    found = formula_answers(experiment, params, Request(profile=True, draws=100))
+    assert found["observations"] == 2 * ROWS
+    errors = np.sqrt(squares / (2 * ROWS - 3) * np.diag(np.linalg.inv(X.T @ X)))
+    for name, error in zip("abc", errors, strict=True):
+        line = found["estimates"][name]
+        assert line["standard_error"] == pytest.approx(error, rel=1e-10)
+        assert found["profile"]["intervals"][name]["interval"] == pytest.approx(line["interval"], rel=1e-7)
+        drawn = found["bootstrap"]["estimates"][name]["standard_error"]
+        assert drawn == pytest.approx(error, rel=0.3)
