@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
+from numpy.typing import NDArray
 from scipy import stats
 
 from lmrun.inference.answers import Answers
@@ -37,12 +38,24 @@ class Rows:
         targets: y [m].
         weights: w [m].
         jacobian: Of f by the free parameters [m, k].
+        responses: How many observations belong together: m is so many times the rows, the first response of
+            every row, then the second, and so on. What belongs together is drawn together.
     """
 
     values: Float64
     targets: Float64
     weights: Float64
     jacobian: Float64
+    responses: int = 1
+
+    def by_row(self, values: Float64) -> Float64:
+        """Put what belongs together side by side: [m] to [responses, rows]."""
+        return values.reshape(self.responses, -1)
+
+    @property
+    def counted(self) -> NDArray[np.intp]:
+        """The rows that have some weight."""
+        return np.flatnonzero(self.by_row(self.weights).any(axis=0))
 
 
 @dataclass(frozen=True)
@@ -108,15 +121,17 @@ def residual_draws(rows: Rows, influence: Influence) -> Callable[[np.random.Gene
     Source: Efron and Tibshirani 1993, An Introduction to the Bootstrap, section 9.4; Davison and Hinkley
     1997, Bootstrap Methods and Their Application, section 6.2.3.
     """
-    counted = np.flatnonzero(rows.weights > 0)
-    modified = -(influence.residual / np.sqrt(influence.rest))[counted]
-    modified = modified - modified.mean()
-    root = np.sqrt(rows.weights[counted])
+    counted = rows.counted
+    modified = rows.by_row(-influence.residual / np.sqrt(influence.rest))[:, counted]
+    modified = modified - modified.mean(axis=1, keepdims=True)
+    root = np.sqrt(rows.by_row(rows.weights)[:, counted])
+    # What has no weight has no residual; its target does not matter.
+    spread = np.divide(1.0, root, out=np.zeros_like(root), where=root > 0)
 
     def draw(rng: np.random.Generator) -> dict[str, Float64]:
-        targets = rows.targets.copy()
-        targets[counted] = rows.values[counted] + rng.choice(modified, len(counted)) / root
-        return {"targets": targets}
+        targets = rows.by_row(rows.values.copy())
+        targets[:, counted] += spread * modified[:, rng.integers(len(counted), size=len(counted))]
+        return {"targets": targets.ravel()}
 
     return draw
 
@@ -127,13 +142,12 @@ def case_draws(rows: Rows, influence: Influence) -> Callable[[np.random.Generato
     It asks for no equal variance and no true model, and lets the design vary.
     Source: Efron and Tibshirani 1993, section 9.5.
     """
-    counted = np.flatnonzero(rows.weights > 0)
+    counted, weights = rows.counted, rows.by_row(rows.weights)
 
     def draw(rng: np.random.Generator) -> dict[str, Float64]:
-        times = np.bincount(rng.integers(len(counted), size=len(counted)), minlength=len(counted))
-        weights = np.zeros(len(rows.weights))
-        weights[counted] = times * rows.weights[counted]
-        return {"weights": weights}
+        times = np.zeros(weights.shape[1])
+        times[counted] = np.bincount(rng.integers(len(counted), size=len(counted)), minlength=len(counted))
+        return {"weights": (times * weights).ravel()}
 
     return draw
 

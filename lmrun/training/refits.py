@@ -106,6 +106,7 @@ class Refits:
             targets=self.refit.targets,
             weights=self.refit.weights,
             jacobian=self.model.jacobian(best)[:, places],
+            responses=self.model.width,
         )
         drawn = bootstrap(self.answers, rows, self.refit, kind=kind, draws=draws, seed=self.seed)
         return bootstrap_document(drawn, self.answers.level, self.seed)

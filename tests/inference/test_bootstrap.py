@@ -1,12 +1,14 @@
 """The bootstrap against the closed forms of linear models and against SciPy's."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
-from problems import certified, line
+from problems import Fit, certified, line
 from scipy import stats
 
 from lmrun.inference.answers import answer
-from lmrun.inference.bootstrap import Influence, Rows, bootstrap, scatter
+from lmrun.inference.bootstrap import KINDS, Influence, Rows, bootstrap, scatter
 from lmrun.inference.refit import Refit, Refitted
 from lmrun.inference.undefined import Undefined
 
@@ -105,6 +107,24 @@ def test_a_nonlinear_fit():
         # 1 / sqrt(400) and the few rows.
         scattered = found.scatters[estimate.name]
         assert scattered.standard_error == pytest.approx(estimate.standard_error, rel=0.25)
+
+
+@pytest.mark.parametrize(("kind", "changed"), [("residual", "targets"), ("case", "weights")])
+def test_what_belongs_together_is_drawn_together(rng, kind, changed):
+    """Two responses of equal residuals keep them equal; a row without weight stays out."""
+    fit, params = line(rng, rows=9)
+    twice = Fit(fit.formula, np.tile(fit.x, 2), np.tile(fit.y, 2), np.tile([1.0] * 8 + [0.0], 2))
+    params = twice.polished(params, 2)
+    rows = replace(rows_of(twice, params), responses=2)
+    draw = KINDS[kind](rows, Influence(answer(twice.solution(params)), rows))
+    (drawn,) = draw(rng).values()
+    assert list(draw(rng)) == [changed]
+    first, second = drawn.reshape(2, 9)
+    np.testing.assert_allclose(first, second, rtol=1e-12)
+    assert len(np.unique(first)) > 2
+    if kind == "case":
+        assert first[-1] == 0
+        assert first.sum() == 8
 
 
 def test_in_words(rng):

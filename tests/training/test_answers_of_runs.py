@@ -162,12 +162,16 @@ def test_several_responses(folder):
     X = np.concatenate([np.stack([one, x, zero], axis=1), np.stack([zero, x, one], axis=1)])
     both = np.concatenate([y, w])
     params, (squares,), _, _ = np.linalg.lstsq(X, both)
-    found = formula_answers(experiment, params, Request(profile=True, draws=100))
+    found = formula_answers(experiment, params, Request(profile=True, draws=200))
     assert found["observations"] == 2 * ROWS
-    errors = np.sqrt(squares / (2 * ROWS - 3) * np.diag(np.linalg.inv(X.T @ X)))
-    for name, error in zip("abc", errors, strict=True):
+    inverse = np.linalg.inv(X.T @ X)
+    errors = np.sqrt(squares / (2 * ROWS - 3) * np.diag(inverse))
+    # The bootstrap leaves each response its own scatter, with that of the other in the same row.
+    scatter = np.kron(np.cov((both - X @ params).reshape(2, -1)), np.eye(ROWS))
+    own = np.sqrt(np.diag(inverse @ X.T @ scatter @ X @ inverse))
+    for name, error, alone in zip("abc", errors, own, strict=True):
         line = found["estimates"][name]
         assert line["standard_error"] == pytest.approx(error, rel=1e-10)
         assert found["profile"]["intervals"][name]["interval"] == pytest.approx(line["interval"], rel=1e-7)
         drawn = found["bootstrap"]["estimates"][name]["standard_error"]
-        assert drawn == pytest.approx(error, rel=0.3)
+        assert drawn == pytest.approx(alone, rel=0.25)
