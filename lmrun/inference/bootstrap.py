@@ -8,7 +8,7 @@ from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import stats
+from scipy.special import ndtr, ndtri
 
 from lmrun.inference.answers import Answers
 from lmrun.inference.refit import Refitted
@@ -216,10 +216,10 @@ def scatter(draws: Float64, value: float, changes: Float64, level: float) -> Sca
         corrected: Interval | Undefined = Undefined("all draws lie on one side of the fit")
     else:
         deviations = changes.mean() - changes
-        bias = stats.norm.ppf(below)
+        bias = ndtri(below)
         acceleration = np.sum(deviations**3) / (6 * np.sum(deviations**2) ** 1.5)
-        moved = bias + stats.norm.ppf(tails)
-        corrected = _between(draws, stats.norm.cdf(bias + moved / (1 - acceleration * moved)))
+        moved = bias + ndtri(tails)
+        corrected = _between(draws, ndtr(bias + moved / (1 - acceleration * moved)))
     return Scatter(error, _between(draws, tails), corrected)
 
 

@@ -5,16 +5,19 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import fields
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from lmrun.inference.answers import Answers
-from lmrun.inference.bootstrap import Bootstrap
 from lmrun.inference.effective import Effective
 from lmrun.inference.intervals import LEVEL, Estimate
-from lmrun.inference.profile import Limits
 from lmrun.inference.solution import Solution
 from lmrun.inference.statistics import Statistics
 from lmrun.inference.undefined import Undefined
+
+if TYPE_CHECKING:
+    # They load SciPy's optimizers, for which runs do not wait that ask for neither.
+    from lmrun.inference.bootstrap import Bootstrap
+    from lmrun.inference.profile import Limits
 
 
 def document(

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import stats
+from scipy.special import ndtri, stdtrit
 
 from lmrun.inference.covariance import Factored, mixed
 from lmrun.inference.solution import Solution
@@ -35,7 +35,7 @@ class Estimate:
 def quantile(level: float, degrees_of_freedom: float, known_sigma: bool) -> float:
     """Return the two-sided quantile: Student's t, of the normal distribution where sigma is known."""
     upper = 0.5 + level / 2
-    return float(stats.norm.ppf(upper) if known_sigma else stats.t.ppf(upper, degrees_of_freedom))
+    return float(ndtri(upper) if known_sigma else stdtrit(degrees_of_freedom, upper))
 
 
 def estimates(

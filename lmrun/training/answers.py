@@ -13,7 +13,6 @@ from lmrun.runs.layout import RunDirectory
 from lmrun.runs.summary import write_summary
 from lmrun.status import Status
 from lmrun.training.linearized import solution_of
-from lmrun.training.refits import Refits
 from lmrun.training.request import PLAIN, Request
 from lmrun.training.roles import others, parameters_of
 
@@ -64,6 +63,9 @@ def _answers(experiment: Experiment, answers: Answers, request: Request) -> dict
     more = others(experiment, answers)
     found = document(answers, more, list(parameters_of(experiment)))
     if request.profile or request.draws:
+        # It loads SciPy's optimizers, which a run that asks for nothing does not wait for.
+        from lmrun.training.refits import Refits
+
         refits = Refits(experiment, answers)
         if request.profile:
             found["profile"] = refits.profile()

@@ -37,8 +37,8 @@ def test_a_whole_fit(table, tmp_path):
     fit = document["fit"]
     for name, value in MISRA["certified"].items():
         one = fit["estimates"][name]
-        assert document["params"][name] == one["value"] == pytest.approx(value, rel=1e-9)
-        assert one["standard_error"] == pytest.approx(MISRA["standard_deviation"][name], rel=1e-8)
+        assert document["params"][name] == one["value"] == pytest.approx(value, rel=1e-10)
+        assert one["standard_error"] == pytest.approx(MISRA["standard_deviation"][name], rel=1e-10)
         low, high = fit["profile"]["intervals"][name]["interval"]
         assert (low, high) == pytest.approx(one["interval"], rel=2e-3)
         assert (low, high) != tuple(one["interval"])
