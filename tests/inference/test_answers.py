@@ -1,6 +1,10 @@
 """Standard errors, intervals and statistics against NIST's certified values, SciPy and closed forms."""
 
 import json
+import os
+import subprocess
+import sys
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -9,6 +13,7 @@ from hypothesis import strategies as st
 from problems import NIST, Fit, certified, line
 from scipy import stats
 
+import lmrun
 from lmrun.inference.answers import answer
 from lmrun.inference.bands import derived
 from lmrun.inference.documents import document, without
@@ -218,3 +223,17 @@ def test_the_document(rng):
     assert list(lines) == ["b2", "sum", "b1"]
     assert lines["sum"]["standard_error"] == more.standard_error
     assert without({"a": 1.5}, "no least squares")["estimates"]["a"]["reason"] == "no least squares"
+
+
+def test_answers_load_neither_scipys_distributions_nor_its_optimizers():
+    """Half a second of each run that asks for nothing more."""
+    program = "import sys, lmrun.inference.documents; print([name in sys.modules for name in {names!r}])"
+    names = ("scipy.stats", "scipy.optimize", "tensorflow")
+    done = subprocess.run(
+        [sys.executable, "-c", program.replace("{names!r}", repr(names))],
+        capture_output=True,
+        text=True,
+        check=True,
+        env={**os.environ, "PYTHONPATH": str(Path(lmrun.__file__).parents[1])},
+    )
+    assert done.stdout == "[False, False, False]\n"
