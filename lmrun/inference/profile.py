@@ -92,6 +92,8 @@ class _Way:
         self.slope = np.zeros(len(self.best))
         self.slope[list(factored.places)] = column / column[inside]
         self.last = self.best
+        # A second fit at the same value may start elsewhere and end elsewhere; the first one counts.
+        self.known = {0.0: -self.level}
 
     def end(self) -> Answer:
         """Return where |tau| reaches the quantile."""
@@ -126,8 +128,11 @@ class _Way:
 
     def _excess(self, distance: float) -> float:
         """|tau| - t at a distance from the solution."""
-        if distance == 0:
-            return -self.level
+        if distance not in self.known:
+            self.known[distance] = self._tau(distance) - self.level
+        return self.known[distance]
+
+    def _tau(self, distance: float) -> float:
         value = self._value(distance)
         for base in (self.last, self.best):
             start = base + (value - base[self.place]) * self.slope
@@ -142,4 +147,4 @@ class _Way:
                 f"{self.name} = {value:.6g} fits better than the fit itself, which is no minimum"
             )
         self.last = found.params
-        return math.sqrt(max(0.0, found.squares - self.squares)) / self.scale - self.level
+        return math.sqrt(max(0.0, found.squares - self.squares)) / self.scale

@@ -1,5 +1,7 @@
 """Profile-likelihood intervals: those of Wald where a model is linear, and where the sum of squares says."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from problems import FORMULAS, NIST, Fit, certified, line
@@ -70,6 +72,22 @@ def test_fits_that_fail_and_fits_that_are_no_minimum(rng):
     assert profiles(answers, lambda start, still=None: None)["b1"].upper.reason.endswith("does not converge")
     better = profiles(answers, lambda start, still=None: Refitted(start, 0.0))["b1"].lower
     assert better.reason.endswith("fits better than the fit itself, which is no minimum")
+
+
+def test_a_fit_that_ends_elsewhere_the_second_time(rng):
+    """The sums of squares of later fits are larger, as of another minimum: an end is found all the same."""
+    fit, params = line(rng)
+    answers = answer(fit.solution(params))
+    inner, calls = refit(fit, (0, 1)), []
+
+    def wavering(start, still=None):
+        calls.append(start[still])
+        found = inner(start, still=still)
+        return replace(found, squares=found.squares * (1 + 0.2 * calls.count(start[still])))
+
+    limits = profiles(answers, wavering)["b2"]
+    assert limits.lower < params[1] < limits.upper
+    assert len(calls) == len(set(calls))
 
 
 def test_refits_between_bounds(rng):
