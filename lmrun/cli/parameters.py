@@ -70,7 +70,7 @@ def bootstrap_table(fit: Fit) -> Table | None:
     if not fit.get("bootstrap"):
         return None
     percent = _percent(fit)
-    table = _table("by bootstrap", "standard error", f"{percent} percentiles", f"{percent} BCa")
+    table = _table("by bootstrap", "error", f"{percent} percentiles", f"{percent} BCa")
     for name, one in fit["bootstrap"]["estimates"].items():
         error = _error_of(fit, name)
         ends = (_interval(one[kind], error, DRAWN_DIGITS) for kind in ("percentile", "bca"))
