@@ -14,7 +14,7 @@ from lmrun.inference.undefined import Answer, Undefined
 ROUNDING = 1e3
 """Multiples of epsilon |y| up to which residuals are taken for rounding noise: the last three of sixteen
 digits are what a formula's own rounding and data written with thirteen digits leave undecided (the residuals
-of NIST's Lanczos1, exact values rounded to thirteen digits, are 160 epsilon)."""
+of NIST's Lanczos1, exact values rounded to thirteen digits, are 388 epsilon)."""
 
 CONVERGED = 1e-3
 """The relative offset up to which a fit is at its minimum (Bates and Watts 1981: what is nearer changes no

@@ -237,3 +237,17 @@ def test_answers_load_neither_scipys_distributions_nor_its_optimizers():
         env={**os.environ, "PYTHONPATH": str(Path(lmrun.__file__).parents[1])},
     )
     assert done.stdout == "[False, False, False]\n"
+
+
+def test_exact_values_rounded_to_thirteen_digits_are_fitted_perfectly():
+    """As NIST's Lanczos1; with eleven digits the errors are those of the rounding, and true."""
+    formula = lambda b, x: b[0] * np.exp(-b[1] * x) + b[2] * np.exp(-b[3] * x) + b[4] * np.exp(-b[5] * x)  # noqa: E731
+    truth, x = np.array([0.0951, 1.0, 0.8607, 3.0, 1.5576, 5.0]), 0.05 * np.arange(24)
+    exact = formula(truth, x)
+    thirteen = Fit(formula, x, [float(f"{value:.12e}") for value in exact])
+    assert set(reasons(answer(thirteen.solution(thirteen.polished(truth))))) == {f"b{i}" for i in range(1, 7)}
+    eleven = Fit(formula, x, [float(f"{value:.10e}") for value in exact])
+    answers = answer(eleven.solution(eleven.polished(truth)))
+    for estimate, value in zip(answers.estimates, truth, strict=True):
+        assert abs(estimate.value - value) < 4 * estimate.standard_error
+        assert estimate.standard_error < 1e-5
