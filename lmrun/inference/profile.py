@@ -43,7 +43,9 @@ class _LostError(Exception):
     """A fit on the way did not work out; the text says which."""
 
 
-def profiles(answers: Answers, refit: Constrained) -> dict[str, Limits]:
+def profiles(
+    answers: Answers, refit: Constrained, bounds: tuple[Float64, Float64] | None = None
+) -> dict[str, Limits]:
     """Return the interval of every parameter.
 
     With S(theta) the least sum of squares for a value theta of the parameter,
@@ -58,13 +60,17 @@ def profiles(answers: Answers, refit: Constrained) -> dict[str, Limits]:
     Args:
         answers: Of the fit.
         refit: Fits the other parameters.
+        bounds: Lower and upper bounds of all parameters, each [n], beyond which no interval goes.
     """
-    return {
-        estimate.name: Limits(estimate.standard_error, estimate.standard_error)
-        if isinstance(estimate.standard_error, Undefined)
-        else Limits(*(_Way(answers, refit, place, side).end() for side in (-1.0, 1.0)))
-        for place, estimate in enumerate(answers.estimates)
-    }
+    found: dict[str, Limits] = {}
+    for place, estimate in enumerate(answers.estimates):
+        if isinstance(estimate.standard_error, Undefined):
+            found[estimate.name] = Limits(estimate.standard_error, estimate.standard_error)
+            continue
+        ends = (-math.inf, math.inf) if bounds is None else (bounds[0][place], bounds[1][place])
+        ways = [_Way(answers, refit, place, *way) for way in zip((-1.0, 1.0), ends, strict=True)]
+        found[estimate.name] = Limits(*(way.end() for way in ways))
+    return found
 
 
 class _Way:
@@ -75,9 +81,10 @@ class _Way:
         refit: Fits the other parameters.
         place: Of the parameter, which has a standard error.
         side: -1 or 1.
+        bound: Of the parameter on that side.
     """
 
-    def __init__(self, answers: Answers, refit: Constrained, place: int, side: float) -> None:
+    def __init__(self, answers: Answers, refit: Constrained, place: int, side: float, bound: float) -> None:
         solution, factored = answers.solution, answers.factored
         scale = scale_of_errors(solution, factored)
         assert not isinstance(scale, Undefined), "a parameter with a standard error"
@@ -87,6 +94,7 @@ class _Way:
         self.level = quantile(answers.level, answers.statistics.degrees_of_freedom, solution.known_sigma)
         inside = factored.places.index(place)
         column = factored.covariance()[:, inside]
+        self.bound = float(bound - solution.params[place])
         self.step = side * self.level * scale * math.sqrt(column[inside])
         # The others follow the parameter as they are correlated with it.
         self.slope = np.zeros(len(self.best))
@@ -105,7 +113,7 @@ class _Way:
 
     def _bracket(self) -> tuple[float, float]:
         """Two distances with the end between them, the nearer first."""
-        near, distance, lost = 0.0, FIRST * self.step, None
+        near, distance, lost = 0.0, self._before(FIRST * self.step), None
         for _ in range(TRIES):
             try:
                 excess = self._excess(distance)
@@ -116,12 +124,19 @@ class _Way:
                 continue
             if excess >= 0:
                 return near, distance
-            near, distance = distance, 2 * distance if lost is None else (distance + far) / 2
+            if distance == self.bound:
+                reached = f"{self.name} = {self._value(distance):.6g}"
+                raise _LostError(f"there is none up to the bound {reached}")
+            near, distance = distance, self._before(2 * distance if lost is None else (distance + far) / 2)
         if lost is not None:
             raise lost
         raise _LostError(
             f"there is none: the fit is hardly worse out to {self.name} = {self._value(near):.4g}"
         )
+
+    def _before(self, distance: float) -> float:
+        """A distance, or that of the bound where it comes first."""
+        return min(distance, self.bound, key=abs)
 
     def _value(self, distance: float) -> float:
         return float(self.best[self.place] + distance)

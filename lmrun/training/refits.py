@@ -89,14 +89,15 @@ class Refits:
             weights = np.broadcast_to(given[:, None] if given.ndim == 1 else given, shape)
         targets = model.unit.inverse(np.asarray(train.targets, np.float64))
         self.model = model
-        lower, upper = bounds_of(experiment) or (None, None)
+        self.bounds = bounds_of(experiment)
+        lower, upper = self.bounds or (None, None)
         self.refit = Refit(
             model, model.of_rows(targets), model.of_rows(weights), answers.solution.free, lower, upper
         )
 
     def profile(self) -> dict[str, Any]:
         """Return the document of the profile-likelihood intervals."""
-        return profile_document(profiles(self.answers, self.refit), self.answers.level)
+        return profile_document(profiles(self.answers, self.refit, self.bounds), self.answers.level)
 
     def bootstrap(self, draws: int, kind: str = "residual") -> dict[str, Any]:
         """Return the document of a bootstrap."""

@@ -74,6 +74,23 @@ def test_fits_that_fail_and_fits_that_are_no_minimum(rng):
     assert better.reason.endswith("fits better than the fit itself, which is no minimum")
 
 
+def test_no_interval_goes_beyond_a_bound(rng):
+    fit, params = line(rng)
+    answers = answer(fit.solution(params))
+    low, high = answers.estimates[1].interval
+    bounds = np.array([-np.inf, (low + params[1]) / 2]), np.array([np.inf, 0.0])
+    tried = []
+
+    def noting(start, still=None):
+        tried.append(start.copy())
+        return refit(fit, (0, 1))(start, still=still)
+
+    found = profiles(answers, noting, bounds)["b2"]
+    assert found.lower.reason == f"there is none up to the bound b2 = {bounds[0][1]:.6g}"
+    assert found.upper == pytest.approx(high, abs=1e-6)
+    assert min(start[1] for start in tried) >= bounds[0][1]
+
+
 def test_a_fit_that_ends_elsewhere_the_second_time(rng):
     """The sums of squares of later fits are larger, as of another minimum: an end is found all the same."""
     fit, params = line(rng)
