@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
+from lmrun.config.models import FormulaConfig
 from lmrun.config.optimizers import GaussNewtonConfig, LmConfig
 from lmrun.config.schema import Config
 from lmrun.config.solvers import CgSolver
+from lmrun.curvature.bounds import Bounds
 from lmrun.curvature.forms import Forms
 from lmrun.curvature.host.formula import formula_kernels
 from lmrun.curvature.host.kernels import host_kernels
@@ -51,6 +53,7 @@ class Experiment:
         forms: The forms of J^T J that the optimizer's solver takes.
         optimizer: The optimizer.
         projection: Solves for the last layer after every step, where the config asks for that.
+        bounds: Of the parameters, where a formula has any.
     """
 
     config: Config
@@ -63,6 +66,7 @@ class Experiment:
     forms: Forms
     optimizer: FirstOrder | SecondOrder
     projection: Projection | None = None
+    bounds: Bounds | None = None
 
     @property
     def targets(self) -> TargetKind:
@@ -151,7 +155,31 @@ def build(config: Config) -> Experiment:
             forms = Forms(kernels, algebra, solver_of(config))
         optimizer = build_optimizer(config.optimizer, kernels, tolerances_of(config.training))
         projection = Projection(kernels, algebra) if projects(config) else None
-    return Experiment(config, device, dataset, network, loss, kernels, algebra, forms, optimizer, projection)
+    return Experiment(
+        config,
+        device,
+        dataset,
+        network,
+        loss,
+        kernels,
+        algebra,
+        forms,
+        optimizer,
+        projection=projection,
+        bounds=bounds_of(config),
+    )
+
+
+def bounds_of(config: Config) -> Bounds | None:
+    """Return the bounds of a formula's free parameters; None where it has none."""
+    if not isinstance(config.model, FormulaConfig):
+        return None
+    free = config.model.free.values()
+    if not any(parameter.bounded for parameter in free):
+        return None
+    lower = [-np.inf if parameter.min is None else parameter.min for parameter in free]
+    upper = [np.inf if parameter.max is None else parameter.max for parameter in free]
+    return Bounds(np.array(lower, config.precision), np.array(upper, config.precision))
 
 
 def steps_by_tables(config: Config, forms: Forms, rows: int) -> bool:

@@ -184,9 +184,23 @@ def _last_layer_can_be_solved_for(
         yield Problem(path, f"{words}, or projection: none")
 
 
+def _bounds_are_kept(optimizer: Any, model: Any) -> Iterator[Problem]:
+    if not isinstance(model, FormulaConfig):
+        return
+    bounded = [name for name, parameter in model.free.items() if parameter.bounded]
+    if not bounded:
+        return
+    whole = isinstance(optimizer, LmConfig) and (optimizer.rows, optimizer.subset.by) == (1, "none")
+    if not whole:
+        words = "steps by lm, of all rows and parameters, keep to bounds; use optimizer: lm, or remove them"
+        side = "min" if model.parameters[bounded[0]].min is not None else "max"
+        yield Problem(("model", "parameters", bounded[0], side), words)
+
+
 CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("dataset", "model"), _formula_fits),
     (("dataset", "model"), _cnn_has_images),
+    (("optimizer", "model"), _bounds_are_kept),
     (("dataset", "loss"), _loss_fits),
     (("dataset", "training"), _patience_can_count),
     (("optimizer", "training"), _rate_can_decay),

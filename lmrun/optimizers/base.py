@@ -64,6 +64,19 @@ class StepInfo:
         return replace(self, status=status)
 
 
+def stationary(loss: float) -> StepInfo:
+    """What a step does where the gradient is zero: nothing."""
+    return StepInfo(
+        np.array([loss]),
+        loss,
+        gradient_norm=0.0,
+        accepted=False,
+        attempts=0,
+        invalid_attempts=0,
+        status=Status.NO_PROGRESS,
+    )
+
+
 class SecondOrder(Protocol):
     """An optimizer that makes one step per call over the rows of a problem."""
 

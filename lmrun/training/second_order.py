@@ -62,6 +62,7 @@ def _problem(experiment: Experiment, batch: Batch, *, passing: bool = False) -> 
         seed,
         form,
         projection=experiment.projection,
+        bounds=experiment.bounds,
         passing=passing,
     )
 

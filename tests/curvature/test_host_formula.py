@@ -90,6 +90,14 @@ def test_kernels_are_those_of_tensorflow(pair):
             kernels.jacobian_and_residual(params, *rows)[0],
             reference.plain_jacobian_and_residual(params, *rows)[0],
         ),
+        (
+            kernels.gradient_and_hessian(params, *rows)[0],
+            reference.plain_gradient_and_hessian(params, *rows)[0],
+        ),
+        (
+            kernels.gradient_and_hessian(params, *rows)[1],
+            reference.plain_gradient_and_hessian(params, *rows)[1],
+        ),
         (kernels.outputs(params, rows.inputs), reference.plain_outputs(params, rows.inputs)),
         (kernels.bend(params, direction, *rows), reference.plain_bend(params, direction, *rows)),
         (

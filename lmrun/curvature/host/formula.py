@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
+import tensorflow as tf
 from numpy.typing import NDArray
 
 from lmrun.curvature.host.base import NumpyKernels, silent
@@ -41,6 +42,8 @@ class FormulaKernels(NumpyKernels):
         expressions: What the formula computes.
     """
 
+    knows_hessian = True
+
     def __init__(self, network: Network, loss: Elementwise, expressions: Expressions) -> None:
         super().__init__(network, loss)
         self.elementwise = loss
@@ -48,6 +51,7 @@ class FormulaKernels(NumpyKernels):
         self.value = self.host_value
         self.value_and_gradient = self.host_value_and_gradient
         self.jacobian_and_residual = self.host_jacobian_and_residual
+        self.gradient_and_hessian = self.host_gradient_and_hessian
         self.bend = self.host_bend
         self.bent_residual = self.host_bent_residual
         self.outputs = self.host_outputs
@@ -108,14 +112,69 @@ class FormulaKernels(NumpyKernels):
     ) -> Linear:
         """See `Kernels.plain_jacobian_and_residual`."""
         errors = self.errors(params, inputs, targets)
-        made = self.evaluate(variables(np.asarray(params)), inputs)
-        table = np.zeros((self.network.size + 1, *errors.T.shape), errors.dtype)
+        table = np.empty((self.network.size + 1, errors.size), errors.dtype)
+        table[:-1] = self._jacobian(np.asarray(params), inputs, errors)
+        table[-1] = errors.T.ravel()
+        table *= np.broadcast_to(self._root(errors, weights), errors.T.shape).ravel()
+        return Linear(table, None, self._value(errors, weights))
+
+    @silent
+    def host_gradient_and_hessian(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
+    ) -> tuple[Array, Array]:
+        """See `Kernels.plain_gradient_and_hessian`.
+
+        With l' and l'' of the loss of a row by an output f, the Hessian is the sum of l'' J^T J + l' f''; the
+        second derivative of f along e_i + e_j is f_ii + 2 f_ij + f_jj.
+        """
+        here, errors = np.asarray(params), self.errors(params, inputs, targets)
+        slope, bend = self._slopes(errors)
+        weight = np.asarray(weights)
+        jacobian = self._jacobian(here, inputs, errors)
+        by_row = (slope.T * weight).ravel()
+        hessian: Array = (jacobian * (bend.T * weight).ravel()) @ jacobian.T
+        size = len(here)
+        curved = np.zeros((size, size), here.dtype)
+        for i in range(size):
+            for j in range(i + 1):
+                direction = np.zeros_like(here)
+                direction[[i, j]] = 1
+                curved[i, j] = curved[j, i] = by_row @ self._turned(here, direction, inputs, errors).ravel()
+        own = np.diag(curved)
+        mixed = (curved - own[:, None] - own[None, :]) / 2
+        np.fill_diagonal(mixed, own)
+        return jacobian @ by_row, hessian + mixed
+
+    def _slopes(self, errors: Array) -> tuple[Array, Array]:
+        """The first and second derivative of every row's loss by its outputs, [rows, responses] each."""
+        if isinstance(self.elementwise, MeanSquaredError):
+            return 2 / errors.shape[1] * errors, np.full_like(errors, 2 / errors.shape[1])
+        here, zeros = tf.constant(errors), tf.zeros_like(errors)
+        with tf.GradientTape() as outer:
+            outer.watch(here)
+            with tf.GradientTape() as inner:
+                inner.watch(here)
+                values = self.elementwise.values(here, zeros)
+            slope = inner.gradient(values, here)
+        bend = outer.gradient(slope, here, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return np.asarray(slope), np.asarray(bend)
+
+    def _jacobian(self, params: Array, inputs: Tensor, errors: Array) -> Array:
+        """J^T [n, responses rows], without weights."""
+        made = self.evaluate(variables(params), inputs)
+        table = np.zeros((len(params), *errors.T.shape), errors.dtype)
         for place, response in enumerate(made):
             for parameter, slope in response.first.items() if isinstance(response, Jet) else ():
                 table[parameter, place] = slope
-        table[-1] = errors.T
-        table *= self._root(errors, weights)
-        return Linear(table.reshape(len(table), -1), None, self._value(errors, weights))
+        return table.reshape(len(params), -1)
+
+    def _turned(self, params: Array, direction: Array, inputs: Tensor, errors: Array) -> Array:
+        """The outputs' second derivative along a direction [n], [responses, rows]."""
+        bent = np.zeros_like(errors.T)
+        for place, response in enumerate(self.evaluate(along(params, direction), inputs)):
+            if isinstance(response, Jet):
+                bent[place] = response.second
+        return bent
 
     @silent
     def host_bend(  # noqa: PLR0917 - as all kernels
@@ -144,11 +203,7 @@ class FormulaKernels(NumpyKernels):
     ) -> Array:
         """See `Kernels.plain_bent_residual`."""
         errors = self.errors(params, inputs, targets)
-        made = self.evaluate(along(np.asarray(params), np.asarray(direction)), inputs)
-        bent = np.zeros_like(errors.T)
-        for place, response in enumerate(made):
-            if isinstance(response, Jet):
-                bent[place] = response.second
+        bent = self._turned(np.asarray(params), np.asarray(direction), inputs, errors)
         return np.ravel(bent * self._root(errors, weights))
 
     def _root(self, errors: Array, weights: Tensor) -> Array:
