@@ -94,6 +94,9 @@ def statistics_lines(fit: Fit) -> Iterator[str]:
         text = "" if deviation is None else f"residual standard deviation {deviation:.6g}, "
         yield f"{text}{freedom:,} degrees of freedom"
         yield f"residual sum of squares {fit['residual_sum_of_squares']:.6g}"
+    if fit.get("known_sigma") and freedom:
+        squares = fit["residual_sum_of_squares"]
+        yield f"sigma is known: chi² {squares:.6g}, per degree of freedom {squares / freedom:.4g}"
     ratio = fit.get("r_squared")
     if ratio is not None:
         adjusted = fit.get("adjusted_r_squared")

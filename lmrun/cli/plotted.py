@@ -31,6 +31,7 @@ def fitted(run: RunDirectory) -> Fitted:
     from lmrun.build import build
     from lmrun.config.load import load_config
     from lmrun.runs.files import read_json
+    from lmrun.runs.summary import read_summary
     from lmrun.training.session import title
 
     if not run.best_weights.is_file():
@@ -59,7 +60,7 @@ def fitted(run: RunDirectory) -> Fitted:
         classes=dataset.classes or (2 if _is_yes_or_no(dataset) else 0),
         values=dataset.task == "regression",
         filters=_filters(experiment),
-        curve=lambda: _curve(experiment, splits),
+        curve=lambda: _curve(experiment, splits, (read_summary(run) or {}).get("fit") or {}),
     )
 
 
@@ -83,10 +84,11 @@ def _part(experiment: Experiment, split: Split) -> Part:
     return Part(inputs, targets, np.asarray(outputs, np.float64))
 
 
-def _curve(experiment: Experiment, splits: Mapping[str, Split]) -> Curve | None:
-    """The curve over a single input, with its bands; None for other runs."""
+def _curve(experiment: Experiment, splits: Mapping[str, Split], fit: Mapping[str, Any]) -> Curve | None:
+    """The curve over a single input, with its bands as the run's fit says; None for other runs."""
     import numpy as np
 
+    from lmrun.inference.intervals import LEVEL
     from lmrun.inference.undefined import Undefined
     from lmrun.training.bands import bands_of
 
@@ -97,7 +99,8 @@ def _curve(experiment: Experiment, splits: Mapping[str, Split]) -> Curve | None:
     part = _part(experiment, points)
     order = np.argsort(part.inputs[:, 0], kind="stable")
     x, y = part.inputs[order, 0], part.outputs[order, 0]
-    bands = bands_of(experiment, {"curve": points})
+    level, known = float(fit.get("level", LEVEL)), bool(fit.get("known_sigma"))
+    bands = bands_of(experiment, {"curve": points}, level, known_sigma=known)
     if isinstance(bands, Undefined):
         return Curve(x, y, note=f"no bands: {bands.reason}")
     confidence, prediction = (half[order] for half in bands.parts["curve"])

@@ -26,7 +26,9 @@ MOST_PARAMETERS = 2_000
 """Of a network: the singular values of as many take ten seconds."""
 
 
-def bands_of(experiment: Experiment, parts: Mapping[str, Split], level: float = LEVEL) -> Bands | Undefined:
+def bands_of(
+    experiment: Experiment, parts: Mapping[str, Split], level: float = LEVEL, *, known_sigma: bool = False
+) -> Bands | Undefined:
     """Return the bands of splits in the user's units, or why there are none.
 
     Those of a formula are from the covariance of its parameters, those of a network from its Gauss-Newton
@@ -36,16 +38,20 @@ def bands_of(experiment: Experiment, parts: Mapping[str, Split], level: float = 
         experiment: Of one target; its network holds the final parameters.
         parts: The splits by name.
         level: Of the bands.
+        known_sigma: Whether the weights of a formula's rows are 1 / sigma^2 of known standard deviations.
     """
     reason = no_least_squares(experiment)
     if reason is not None:
         return Undefined(reason)
-    draw = _formula if experiment.config.model.name == "formula" else _network
-    return draw(experiment, parts, level)
+    if experiment.config.model.name == "formula":
+        return _formula(experiment, parts, level, known_sigma)
+    return _network(experiment, parts, level)
 
 
-def _formula(experiment: Experiment, parts: Mapping[str, Split], level: float) -> Bands | Undefined:
-    solution = solution_of(experiment, experiment.network.params())
+def _formula(
+    experiment: Experiment, parts: Mapping[str, Split], level: float, known_sigma: bool
+) -> Bands | Undefined:
+    solution = solution_of(experiment, experiment.network.params(), known_sigma=known_sigma)
     if not solution.finite:
         return Undefined(NOT_FINITE)
     answers = answer(solution, level)

@@ -123,6 +123,12 @@ def test_nothing_to_show(fit):
     assert shown(fit) == ""
 
 
+def test_known_sigma():
+    assert "sigma is known: chi² 0.124551, per degree of freedom 0.01038" in shown(
+        {**PLAIN, "known_sigma": True}
+    )
+
+
 def test_a_reason_for_all_is_told_once():
     reason = "the loss is huber"
     nothing = {"value": 1.0, "standard_error": None, "interval": None, "reason": reason}
