@@ -184,6 +184,17 @@ def _last_layer_can_be_solved_for(
         yield Problem(path, f"{words}, or projection: none")
 
 
+def _deviations_have_squares(dataset: Any, loss: Any) -> Iterator[Problem]:
+    if (
+        isinstance(dataset, TableConfig)
+        and dataset.sigma is not None
+        and loss is not None
+        and loss.name != "mse"
+    ):
+        words = f"weighs squared errors, of which {loss.name} has none; use loss: mse, or sample_weight"
+        yield Problem(("dataset", "sigma"), words)
+
+
 def _bounds_are_kept(optimizer: Any, model: Any) -> Iterator[Problem]:
     if not isinstance(model, FormulaConfig):
         return
@@ -202,6 +213,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("dataset", "model"), _cnn_has_images),
     (("optimizer", "model"), _bounds_are_kept),
     (("dataset", "loss"), _loss_fits),
+    (("dataset", "loss"), _deviations_have_squares),
     (("dataset", "training"), _patience_can_count),
     (("optimizer", "training"), _rate_can_decay),
     (("optimizer", "training"), _average_is_over_batches),

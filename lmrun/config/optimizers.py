@@ -188,7 +188,7 @@ class LmConfig(Section):
     more than a share of what was predicted (Moré 1978); or `module:attribute`, a class of your own."""
     acceleration: Literal["none", "geodesic"] | None = None
     """`geodesic` bends the step along the second derivative of the residuals (Transtrum, Machta and Sethna
-    2011). Left out: `geodesic` for mse, mae and huber in float64, else `none`."""
+    2011). Left out: `geodesic` for losses of numbers in float64, else `none`."""
     projection: Literal["none", "variable"] = "none"
     """`variable` solves for the linear last layer after every step, and steps by the other parameters alone
     (Golub and Pereyra 1973; Kaufman 1975); for mse over all rows. On the Rosenbrock networks it converges

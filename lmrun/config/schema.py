@@ -22,7 +22,7 @@ TOLERANCES = {"float64": 1e-12, "float32": 1e-6}
 DEFAULT_STEPS = 1_000
 """As MATLAB's `trainlm` (`epochs`)."""
 DEFAULT_FIRST_ORDER_STEPS = 10_000
-REGRESSION = ("mse", "mae", "huber")
+REGRESSION = ("mse", "mae", "huber", "soft_l1", "cauchy", "arctan")
 """The losses for which Levenberg-Marquardt is accelerated where nothing else is said."""
 
 

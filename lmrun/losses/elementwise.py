@@ -1,4 +1,4 @@
-"""Losses that add up over the elements of e = outputs - targets: mse, mae, huber.
+"""Losses that add up over the elements of e = outputs - targets: mse, mae, huber and the robust ones.
 
 Each is rho(e) per element, written as a weighted square: r = sqrt(w) e with F = sqrt(w), w = rho'(e) / (2 e).
 The gradient is exact; the curvature is that of iteratively reweighted least squares, which bounds rho from
