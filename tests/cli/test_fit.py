@@ -75,6 +75,17 @@ def test_the_table_is_the_output(table):
     assert (run / "overrides.txt").read_text().split() == [*changes, "seed=3"]
 
 
+def test_sigma(table):
+    result = invoke(table, FORMULA, *STARTS, "--sigma", "s", "--absolute-sigma", "--name", "known")
+    assert result.exit_code == 0
+    assert "sigma is known: chi² " in result.stdout
+    relative = json.loads(invoke(table, FORMULA, *STARTS, "--sigma", "s", "--json", "--quiet").stdout)["fit"]
+    known = json.loads(Path("runs/known/summary.json").read_text())["fit"]
+    for name, one in known["estimates"].items():
+        ratio = relative["estimates"][name]["standard_error"] / one["standard_error"]
+        assert ratio == pytest.approx(relative["residual_standard_deviation"], rel=1e-9)
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [

@@ -6,6 +6,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from scipy.optimize import curve_fit
+from scipy.stats import norm
+from scipy.stats import t as student
 
 from lmrun.build import build
 from lmrun.config.load import load_text
@@ -92,6 +95,28 @@ def test_a_line(folder, line, weighted):
         assert found["profile"]["intervals"][name]["interval"] == pytest.approx(one["interval"], rel=1e-7)
         drawn = found["bootstrap"]["estimates"][name]["standard_error"]
         assert drawn == pytest.approx(one["standard_error"], rel=0.4)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_sigma(folder, known):
+    """As SciPy's curve_fit, absolute_sigma or not."""
+    experiment = made(folder, LINE, "dataset.sigma=w")
+    x, y, w = np.loadtxt(folder / "line.csv", delimiter=",", skiprows=1).T
+    params, covariance = curve_fit(lambda x, a, b: a + b * x, x, y, sigma=w, absolute_sigma=known)
+    inner = np.linalg.lstsq(np.stack([1 / w, x / w], axis=1), y / w)[0]
+    found = formula_answers(experiment, inner, Request(known_sigma=known, profile=True))
+    assert found["known_sigma"] == known
+    for name, value, error in zip("ab", params, np.sqrt(np.diag(covariance)), strict=True):
+        one = found["estimates"][name]
+        assert one["value"] == pytest.approx(value, rel=1e-6)
+        assert one["standard_error"] == pytest.approx(error, rel=1e-6)
+        assert found["profile"]["intervals"][name]["interval"] == pytest.approx(one["interval"], rel=1e-7)
+    experiment.network.assign(inner)
+    train = experiment.dataset.train
+    confidence, prediction = bands_of(experiment, {"all": train}, known_sigma=known).parts["all"]
+    noise = 1.0 if known else found["residual_standard_deviation"]
+    t = norm.ppf(0.975) if known else student.ppf(0.975, ROWS - 2)
+    np.testing.assert_allclose(np.sqrt(prediction**2 - confidence**2), t * noise * w, rtol=1e-9)
 
 
 def test_normalized_targets_are_told_in_the_users_units(folder):
