@@ -96,6 +96,8 @@ def test_sigma(table):
         (("a.csv", FORMULA, *STARTS, "--cases"), 2, "--cases says what --bootstrap N draws"),
         (("a.csv", FORMULA, *STARTS, "--bootstrap", "5"), 2, "--bootstrap"),
         (("a.csv", FORMULA, *STARTS, "--sigma", "t"), 2, "there is no column 't'"),
+        (("a.csv", FORMULA, *STARTS, "--sigma", "s", "--loss", "huber"), 2, "weighs squared errors"),
+        (("a.csv", FORMULA, *STARTS, "--sigma", "x"), 2, "the column 'x' is named twice"),
         (("a.csv", FORMULA, *STARTS, "--loss", "hubert"), 2, "Did you mean 'huber'?"),
         (("a.csv", FORMULA, *STARTS, "--loss", "huber", "--profile"), 2, "--profile is for least squares"),
         (("a.csv", FORMULA, *STARTS, "--loss", "mae", "--bootstrap", "100"), 2, "not for mae"),
