@@ -63,7 +63,7 @@ class MeanAbsoluteError(Elementwise):
         """Diagonal of F = 1 / sqrt(2 |e|); [rows, outputs]."""
         # The weight of e = 0 is infinite; below the root of the smallest step of the floating-point type an
         # error is an exact fit as far as a squared quantity can tell.
-        floor = float(np.finfo(outputs.dtype.as_numpy_dtype).eps) ** 0.5
+        floor = float(np.finfo(tf.as_dtype(outputs.dtype).as_numpy_dtype).eps) ** 0.5
         return tf.math.rsqrt(2.0 * tf.maximum(tf.abs(outputs - targets), floor))
 
 

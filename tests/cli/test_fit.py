@@ -86,6 +86,16 @@ def test_sigma(table):
         assert ratio == pytest.approx(relative["residual_standard_deviation"], rel=1e-9)
 
 
+@pytest.mark.parametrize("loss", ["mae", "soft_l1"])
+def test_other_losses_have_no_standard_errors(table, loss):
+    result = invoke(table, FORMULA, *STARTS, "--loss", loss)
+    assert result.exit_code == 0
+    assert (
+        f"b1, b2: standard errors are those of least squares, loss: mse, and the loss is {loss}."
+        in result.stdout
+    )
+
+
 @pytest.mark.parametrize(
     ("arguments", "code", "words"),
     [
