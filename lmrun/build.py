@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lmrun.config.models import FormulaConfig
 from lmrun.config.optimizers import GaussNewtonConfig, LmConfig
@@ -35,6 +36,7 @@ from lmrun.optimizers.base import SecondOrder
 from lmrun.optimizers.convergence import tolerances_of
 from lmrun.optimizers.first_order import FirstOrder
 from lmrun.optimizers.registry import build_optimizer
+from lmrun.optimizers.restarts import Restarted
 from lmrun.seeding import Stream, generator
 
 
@@ -153,7 +155,11 @@ def build(config: Config) -> Experiment:
         if on_host and steps_by_tables(config, forms, dataset.train.rows):
             kernels = host_kernels(network, loss) or formula_kernels(network, loss) or kernels
             forms = Forms(kernels, algebra, solver_of(config))
-        optimizer = build_optimizer(config.optimizer, kernels, tolerances_of(config.training))
+        tolerances = tolerances_of(config.training)
+        optimizer = build_optimizer(config.optimizer, kernels, tolerances)
+        starts = starts_of(config)
+        if starts is not None and not isinstance(optimizer, FirstOrder):
+            optimizer = Restarted(optimizer, tolerances, starts)
         projection = Projection(kernels, algebra) if projects(config) else None
     return Experiment(
         config,
@@ -168,6 +174,19 @@ def build(config: Config) -> Experiment:
         projection=projection,
         bounds=bounds_of(config),
     )
+
+
+def starts_of(config: Config) -> NDArray[np.floating] | None:
+    """Return the further starts of a formula [restarts, n]; None where none are asked for.
+
+    A parameter without a range begins where it always does.
+    """
+    if not isinstance(config.model, FormulaConfig) or not config.model.restarts:
+        return None
+    draw = generator(config.seed, Stream.STARTS).random((config.model.restarts, len(config.model.free)))
+    ranges = [parameter.drawn_from or (parameter.value,) * 2 for parameter in config.model.free.values()]
+    low, high = np.array(ranges).T
+    return np.asarray(low + draw * (high - low), config.precision)
 
 
 def bounds_of(config: Config) -> Bounds | None:

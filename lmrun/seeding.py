@@ -21,6 +21,7 @@ class Stream(IntEnum):
     PROJECTIONS = 4
     SAMPLE = 5
     SUBSET = 6
+    STARTS = 7
     BOOTSTRAP = 8
 
 

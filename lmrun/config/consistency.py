@@ -208,10 +208,18 @@ def _bounds_are_kept(optimizer: Any, model: Any) -> Iterator[Problem]:
         yield Problem(("model", "parameters", bounded[0], side), words)
 
 
+def _restarts_are_by_lm(optimizer: Any, model: Any, training: Any) -> Iterator[Problem]:
+    restarts = isinstance(model, FormulaConfig) and model.restarts
+    if restarts and not (isinstance(optimizer, LmConfig) and training.batch_size == "full"):
+        words = "are for lm over all rows; use optimizer: lm and training.batch_size: full, or remove them"
+        yield Problem(("model", "restarts"), words)
+
+
 CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("dataset", "model"), _formula_fits),
     (("dataset", "model"), _cnn_has_images),
     (("optimizer", "model"), _bounds_are_kept),
+    (("optimizer", "model", "training"), _restarts_are_by_lm),
     (("dataset", "loss"), _loss_fits),
     (("dataset", "loss"), _deviations_have_squares),
     (("dataset", "training"), _patience_can_count),

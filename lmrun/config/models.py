@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lmrun.config.base import (
     AsTuple,
+    NonNegativeInt,
     PositiveInt,
     Problem,
     Section,
@@ -124,6 +125,10 @@ class FormulaConfig(Section):
     """Each parameter by its name: a starting value, or a section with its start, bounds, range of starting
     values, or with `fixed`, or an expression of others."""
 
+    restarts: NonNegativeInt = 0
+    """How often the fit begins again, with starting values drawn from the parameters' ranges; the best end is
+    kept."""
+
     @property
     def expressions(self) -> dict[tuple[str, ...], str]:
         """Each right-hand side by the path of its key in this section."""
@@ -177,6 +182,13 @@ class FormulaConfig(Section):
             ]
         )
         return parameters
+
+    @model_validator(mode="after")
+    def _restarts_have_ranges(self) -> Self:
+        if self.restarts and all(parameter.drawn_from is None for parameter in self.free.values()):
+            words = "draws starting values from ranges; give a parameter one, such as {range: [0, 10]}"
+            raise_problems([Problem(("restarts",), words)])
+        return self
 
     @field_validator("parameters")
     @classmethod

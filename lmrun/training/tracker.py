@@ -115,7 +115,9 @@ class Tracker:
             lowest, params, step = state.loss, self.model, state.step
         else:
             return
-        if self.validator is None and (lowest < state.best_loss or info.polishes):
+        before = info.loss_before
+        polished = info.polishes and before is not None and before <= state.best_loss * (1 + ROUNDING)
+        if self.validator is None and (lowest < state.best_loss or polished):
             state.best_loss, state.best_params, state.best_step = lowest, params, step
 
     def validate_start(self, row: Row) -> None:
