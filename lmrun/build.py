@@ -7,11 +7,15 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
+from lmrun.config.models import FormulaConfig
 from lmrun.config.optimizers import GaussNewtonConfig, LmConfig
 from lmrun.config.schema import Config
 from lmrun.config.solvers import CgSolver
+from lmrun.curvature.bounds import Bounds
 from lmrun.curvature.forms import Forms
+from lmrun.curvature.host.formula import formula_kernels
 from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Projection
@@ -29,8 +33,10 @@ from lmrun.models.formula import build_formula
 from lmrun.models.mlp import build_mlp
 from lmrun.models.network import Network
 from lmrun.optimizers.base import SecondOrder
+from lmrun.optimizers.convergence import tolerances_of
 from lmrun.optimizers.first_order import FirstOrder
 from lmrun.optimizers.registry import build_optimizer
+from lmrun.optimizers.restarts import Restarted
 from lmrun.seeding import Stream, generator
 
 
@@ -49,6 +55,7 @@ class Experiment:
         forms: The forms of J^T J that the optimizer's solver takes.
         optimizer: The optimizer.
         projection: Solves for the last layer after every step, where the config asks for that.
+        bounds: Of the parameters, where a formula has any.
     """
 
     config: Config
@@ -61,6 +68,7 @@ class Experiment:
     forms: Forms
     optimizer: FirstOrder | SecondOrder
     projection: Projection | None = None
+    bounds: Bounds | None = None
 
     @property
     def targets(self) -> TargetKind:
@@ -99,13 +107,15 @@ def build_network(config: Config, dataset: Dataset) -> Network:
         case "cnn":
             return build_cnn(config.model, shape, outputs, dtype=config.precision, rng=rng)
         case "formula":
-            if len(shape) != 1 or outputs != 1:
+            if len(shape) != 1 or outputs != len(config.model.expressions):
                 raise DataError(
-                    f"model.name: a formula predicts one value from named columns, but the dataset "
+                    f"model.name: a formula predicts each target from named columns, but the dataset "
                     f"{dataset.name} has {outputs} outputs and samples of the shape {shape}; use mlp, "
                     "or name a single target."
                 )
-            return build_formula(config.model, dataset.input_names, dtype=config.precision)
+            return build_formula(
+                config.model, dataset.input_names, dataset.target_names, dtype=config.precision
+            )
 
 
 def first_rows(dataset: Dataset, network: Network) -> Sample:
@@ -143,11 +153,52 @@ def build(config: Config) -> Experiment:
         kernels = Kernels(network, loss)
         forms = Forms(kernels, algebra, solver_of(config))
         if on_host and steps_by_tables(config, forms, dataset.train.rows):
-            kernels = host_kernels(network, loss) or kernels
+            kernels = host_kernels(network, loss) or formula_kernels(network, loss) or kernels
             forms = Forms(kernels, algebra, solver_of(config))
-        optimizer = build_optimizer(config.optimizer, kernels)
+        tolerances = tolerances_of(config.training)
+        optimizer = build_optimizer(config.optimizer, kernels, tolerances)
+        starts = starts_of(config)
+        if starts is not None and not isinstance(optimizer, FirstOrder):
+            optimizer = Restarted(optimizer, tolerances, starts)
         projection = Projection(kernels, algebra) if projects(config) else None
-    return Experiment(config, device, dataset, network, loss, kernels, algebra, forms, optimizer, projection)
+    return Experiment(
+        config,
+        device,
+        dataset,
+        network,
+        loss,
+        kernels,
+        algebra,
+        forms,
+        optimizer,
+        projection=projection,
+        bounds=bounds_of(config),
+    )
+
+
+def starts_of(config: Config) -> NDArray[np.floating] | None:
+    """Return the further starts of a formula [restarts, n]; None where none are asked for.
+
+    A parameter without a range begins where it always does.
+    """
+    if not isinstance(config.model, FormulaConfig) or not config.model.restarts:
+        return None
+    draw = generator(config.seed, Stream.STARTS).random((config.model.restarts, len(config.model.free)))
+    ranges = [parameter.drawn_from or (parameter.value,) * 2 for parameter in config.model.free.values()]
+    low, high = np.array(ranges).T
+    return np.asarray(low + draw * (high - low), config.precision)
+
+
+def bounds_of(config: Config) -> Bounds | None:
+    """Return the bounds of a formula's free parameters; None where it has none."""
+    if not isinstance(config.model, FormulaConfig):
+        return None
+    free = config.model.free.values()
+    if not any(parameter.bounded for parameter in free):
+        return None
+    lower = [-np.inf if parameter.min is None else parameter.min for parameter in free]
+    upper = [np.inf if parameter.max is None else parameter.max for parameter in free]
+    return Bounds(np.array(lower, config.precision), np.array(upper, config.precision))
 
 
 def steps_by_tables(config: Config, forms: Forms, rows: int) -> bool:

@@ -21,6 +21,8 @@ class Stream(IntEnum):
     PROJECTIONS = 4
     SAMPLE = 5
     SUBSET = 6
+    STARTS = 7
+    BOOTSTRAP = 8
 
 
 def generator(seed: int, stream: Stream, *counters: int) -> np.random.Generator:

@@ -11,6 +11,7 @@ class Status(StrEnum):
     TARGET_REACHED = "target_reached"
     CONVERGED_GRADIENT = "converged_gradient"
     CONVERGED_STEP = "converged_step"
+    CONVERGED_DIGITS = "converged_digits"
     NO_PROGRESS = "no_progress"
     MAX_STEPS = "max_steps"
     MAX_EPOCHS = "max_epochs"
@@ -26,6 +27,9 @@ MESSAGES: dict[Status, str] = {
     Status.TARGET_REACHED: "The loss reached training.target_loss.",
     Status.CONVERGED_GRADIENT: "Converged: the gradient is at or below training.gradient_tolerance.",
     Status.CONVERGED_STEP: "Converged: the step is at or below training.step_tolerance.",
+    Status.CONVERGED_DIGITS: (
+        "Converged to all digits of the precision: undamped steps no longer get shorter."
+    ),
     Status.NO_PROGRESS: (
         "No step lowers the loss any more: it is at the limit of the precision or in a minimum."
     ),

@@ -24,6 +24,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "config": {"errors"},
     "user_code": {"config", "errors"},
     "linalg": {"errors"},
+    "inference": {"linalg", "seeding", "errors"},
     "datasets": {"config", "seeding", "errors"},
     "losses": {"config", "user_code", "errors"},
     "models": {"config", "errors", "datasets.base"},
@@ -62,10 +63,13 @@ MAY_NOT_LOAD: dict[str, set[str]] = {
     "report": {"tensorflow", "keras"},
     "predict": {"tensorflow", "keras"},
     "datasets": {"tensorflow", "keras", "matplotlib"},
+    "inference": {"tensorflow", "keras", "pandas", "matplotlib"},
     "seeding": {"tensorflow", "keras"},
 }
 """Packages that a room does not import when its modules are imported."""
-NEVER_LOADS = {"runs", "plotting", "report", "config", "errors", "status", "seeding", "datasets"}
+NEVER_LOADS = {
+    *("runs", "plotting", "report", "config", "errors", "status", "seeding", "datasets", "inference"),
+}
 """Rooms for which that holds inside functions too, as far as TensorFlow is concerned."""
 
 PRIVATE = ("tensorflow.python", "keras.src", "keras._", "numpy._", "scipy._", "pandas._", "pandas.core")

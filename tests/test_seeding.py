@@ -15,6 +15,8 @@ def test_numbers_of_the_streams_never_change():
         "PROJECTIONS": 4,
         "SAMPLE": 5,
         "SUBSET": 6,
+        "STARTS": 7,
+        "BOOTSTRAP": 8,
     }
 
 

@@ -17,6 +17,7 @@ from lmrun.errors import LmrunError
 
 COMMANDS: dict[str, str] = {
     "train": "lmrun.cli.train",
+    "fit": "lmrun.cli.fit",
     "compare": "lmrun.cli.compare",
     "plot": "lmrun.cli.plot",
     "report": "lmrun.cli.report",

@@ -8,6 +8,8 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
+from lmrun.cli.parameters import effective_line, show_parameters
+
 
 def _number(value: float | None) -> str:
     return "not finite" if value is None else f"{value:.6g}"
@@ -26,7 +28,9 @@ def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     for name, value in (summary["test"] or {}).items():
         found.append((f"test {name}", _number(value)))
     found.append(("steps", f"{summary['steps']:,} in {summary['seconds']:.2f} s"))
-    found += [(name, f"{value:.12g}") for name, value in summary["params"].items()]
+    if not summary.get("fit"):
+        found += [(name, f"{value:.12g}") for name, value in summary["params"].items()]
+    found += effective_line(summary.get("fit"))
     found.append(("run", summary["run"]))
     if summary["status"] == "interrupted":
         found.append(("resume", f"lmrun train --resume {summary['run']}"))
@@ -35,8 +39,8 @@ def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     return found
 
 
-def show_outcome(summary: dict[str, Any]) -> None:
-    """Print the outcome of a run on stderr."""
+def show_outcome(summary: dict[str, Any], *, parameters: bool = True) -> None:
+    """Print the outcome of a run on stderr, the table of a formula's parameters below it where wanted."""
     console = Console(file=sys.stderr, highlight=False)
     console.print(Text(summary["message"], style="bold"), soft_wrap=True)
     lines = rows(summary)
@@ -44,3 +48,5 @@ def show_outcome(summary: dict[str, Any]) -> None:
     for label, text in lines:
         # Not a table, which would break long paths and commands that users copy.
         console.print(Text.assemble((label.ljust(width), "dim"), text), soft_wrap=True)
+    if parameters:
+        show_parameters(summary.get("fit"), console)

@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from lmrun.errors import RunDirectoryError
-from lmrun.plotting.fitted import Fitted, Part
+from lmrun.plotting.fitted import Curve, Fitted, Part
 from lmrun.runs.layout import RunDirectory
 
 if TYPE_CHECKING:
     from lmrun.build import Experiment
     from lmrun.datasets.base import Dataset, Split
+
+
+CURVE_POINTS = 500
+"""Of a curve through few rows."""
 
 
 def fitted(run: RunDirectory) -> Fitted:
@@ -23,6 +28,7 @@ def fitted(run: RunDirectory) -> Fitted:
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
+    from lmrun.runs.summary import read_summary
     from lmrun.training.session import rebuild, title
 
     if not run.best_weights.is_file():
@@ -36,15 +42,17 @@ def fitted(run: RunDirectory) -> Fitted:
     except (OSError, ValueError, KeyError) as error:
         raise RunDirectoryError(f"{run.best_weights} is damaged: {error}. Train again.") from error
     dataset = experiment.dataset
-    splits = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    every = {"training": dataset.train, "validation": dataset.validation, "test": dataset.test}
+    splits = {name: split for name, split in every.items() if split is not None}
     return Fitted(
         title=title(experiment.config),
-        parts={name: _part(experiment, split) for name, split in splits.items() if split is not None},
+        parts={name: _part(experiment, split) for name, split in splits.items()},
         input_names=dataset.input_names,
         target_names=dataset.target_names,
         classes=dataset.classes or (2 if _is_yes_or_no(dataset) else 0),
         values=dataset.task == "regression",
         filters=_filters(experiment),
+        curve=lambda: _curve(experiment, splits, (read_summary(run) or {}).get("fit") or {}),
     )
 
 
@@ -66,6 +74,44 @@ def _part(experiment: Experiment, split: Split) -> Part:
         outputs = dataset.target_map.inverse(outputs)
         targets = dataset.target_map.inverse(targets.astype(np.float64))
     return Part(inputs, targets, np.asarray(outputs, np.float64))
+
+
+def _curve(experiment: Experiment, splits: Mapping[str, Split], fit: Mapping[str, Any]) -> Curve | None:
+    """The curve over a single input, with its bands as the run's fit says; None for other runs."""
+    import numpy as np
+
+    from lmrun.inference.intervals import LEVEL
+    from lmrun.inference.undefined import Undefined
+    from lmrun.training.bands import bands_of
+
+    inputs = experiment.dataset.train.inputs
+    if inputs.ndim != 2 or inputs.shape[1] != 1 or experiment.dataset.outputs != 1:
+        return None
+    points = _points(list(splits.values()))
+    part = _part(experiment, points)
+    order = np.argsort(part.inputs[:, 0], kind="stable")
+    x, y = part.inputs[order, 0], part.outputs[order, 0]
+    level, known = float(fit.get("level", LEVEL)), bool(fit.get("known_sigma"))
+    bands = bands_of(experiment, {"curve": points}, level, known_sigma=known)
+    if isinstance(bands, Undefined):
+        return Curve(x, y, note=f"no bands: {bands.reason}")
+    confidence, prediction = (half[order] for half in bands.parts["curve"])
+    return Curve(x, y, confidence, prediction, bands.level, bands.note)
+
+
+def _points(splits: Sequence[Split]) -> Split:
+    """All rows where they are many or have weights of their own, else points that lie close."""
+    import numpy as np
+
+    from lmrun.datasets.base import Split
+
+    inputs = np.concatenate([split.inputs for split in splits])
+    weights = [split.weights for split in splits if split.weights is not None]
+    if weights or len(inputs) >= CURVE_POINTS:
+        targets = np.concatenate([split.targets for split in splits])
+        return Split(inputs, targets, np.concatenate(weights) if weights else None)
+    close = np.linspace(inputs.min(), inputs.max(), CURVE_POINTS, dtype=inputs.dtype)[:, None]
+    return Split(close, np.zeros_like(close))
 
 
 def _is_yes_or_no(dataset: Dataset) -> bool:

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lmrun.cli.choosing import AsJson, Run, RunsDir
+from lmrun.cli.parameters import effective_line, show_parameters
 from lmrun.training.progress_text import sparkline
 
 if TYPE_CHECKING:
@@ -61,17 +62,19 @@ def show(
     console.print(Text(found.name, style="bold"), soft_wrap=True)
     for label, text in lines:
         console.print(Text.assemble((label.ljust(width), "dim"), text), soft_wrap=True)
+    show_parameters((documents(found)["summary"] or {}).get("fit"), console)
 
 
 def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
     """Label and text of each line; what does not apply is left out."""
-    from lmrun.runs.facts import facts
+    from lmrun.runs.facts import documents, facts
     from lmrun.runs.remove import sizes
 
     yield from facts(entry)
     losses = _losses(entry.run)
     if losses:
         yield "loss", f"{losses[0]:.4g} {sparkline(losses, WIDTH)} {losses[-1]:.4g}"
+    yield from effective_line((documents(entry.run)["summary"] or {}).get("fit"))
     for path, size in sizes(entry.run):
         yield "file", f"{path}  {size / 1e3:,.1f} kB"
     yield from _next(entry)

@@ -17,7 +17,7 @@ from lmrun.config.datasets import (
     SincConfig,
     TableConfig,
 )
-from lmrun.config.expression import RESERVED, ExpressionError, names_in, parse_expression
+from lmrun.config.expression import RESERVED, names_in, parse_expression, refusal
 from lmrun.config.losses import CustomConfig
 from lmrun.config.models import CnnConfig, FormulaConfig
 from lmrun.config.optimizers import OPTIMIZER_NAMES, LmConfig
@@ -52,6 +52,11 @@ def has_validation(dataset: Any) -> bool:
     return False
 
 
+def target_columns(dataset: Any) -> tuple[str, ...] | None:
+    """Return the names of a table's target columns; None for other datasets, which have one."""
+    return dataset.targets if isinstance(dataset, TableConfig) else None
+
+
 def _formula_fits(dataset: Any, model: Any) -> Iterator[Problem]:
     if not isinstance(model, FormulaConfig):
         return
@@ -59,25 +64,47 @@ def _formula_fits(dataset: Any, model: Any) -> Iterator[Problem]:
     if columns is None:
         yield Problem(("model",), f"a formula reads columns, but {dataset.name} has images; use mlp or cnn")
         return
+    yield from _every_target_has_an_expression(dataset, model)
     if isinstance(dataset, TableConfig):
-        if len(dataset.targets) > 1:
-            words = f"a formula predicts one column, not {len(dataset.targets)}"
-            yield Problem(("dataset", "targets"), words)
         for i, column in enumerate(columns):
             if column in RESERVED:
                 words = f"'{column}' is the name of a function or constant; a formula needs another name"
                 yield Problem(("dataset", "inputs", i), words)
-    used = names_in(parse_expression(model.expression))
+    texts = [*model.expressions.values(), *(one.expression or "" for one in model.tied.values())]
+    used = {name for text in texts for name in names_in(parse_expression(text))}
     for name in model.parameters:
         path = ("model", "parameters", name)
         if name in columns:
             yield Problem(path, "is the name of an input too; rename the parameter", on_key=True)
         if name not in used:
-            yield Problem(path, "does not occur in the expression; use or remove it", on_key=True)
-    try:
-        parse_expression(model.expression, {*columns, *model.parameters} - RESERVED)
-    except ExpressionError as error:
-        yield Problem(("model", "expression"), str(error))
+            words = "does not occur in the expression; use or remove it"
+            yield Problem(path, words, on_key=True)
+    for way, text in model.expressions.items():
+        words_or_none = refusal(text, {*columns, *model.parameters} - RESERVED)
+        if words_or_none is not None:
+            yield Problem(("model", *way), words_or_none)
+
+
+def _every_target_has_an_expression(dataset: Any, model: FormulaConfig) -> Iterator[Problem]:
+    targets = target_columns(dataset)
+    if isinstance(model.expression, str):
+        if targets is not None and len(targets) > 1:
+            names = ", ".join(f"{target}: ..." for target in targets)
+            words = f"one expression predicts one column, not {len(targets)}; write {{{names}}}"
+            yield Problem(("model", "expression"), words)
+        return
+    if targets is None:
+        words = f"should be a single expression: {dataset.name} has one target, without a name"
+        yield Problem(("model", "expression"), words)
+        return
+    for target in model.expression:
+        if target not in targets:
+            words = f"'{target}' is no target.{did_you_mean(target, targets)}"
+            yield Problem(("model", "expression", target), words, on_key=True)
+    missing = [target for target in targets if target not in model.expression]
+    if missing:
+        words = f"has none for the target '{missing[0]}'; every target needs one"
+        yield Problem(("model", "expression"), words)
 
 
 def _cnn_has_images(dataset: Any, model: Any) -> Iterator[Problem]:
@@ -157,10 +184,44 @@ def _last_layer_can_be_solved_for(
         yield Problem(path, f"{words}, or projection: none")
 
 
+def _deviations_have_squares(dataset: Any, loss: Any) -> Iterator[Problem]:
+    if (
+        isinstance(dataset, TableConfig)
+        and dataset.sigma is not None
+        and loss is not None
+        and loss.name != "mse"
+    ):
+        words = f"weighs squared errors, of which {loss.name} has none; use loss: mse, or sample_weight"
+        yield Problem(("dataset", "sigma"), words)
+
+
+def _bounds_are_kept(optimizer: Any, model: Any) -> Iterator[Problem]:
+    if not isinstance(model, FormulaConfig):
+        return
+    bounded = [name for name, parameter in model.free.items() if parameter.bounded]
+    if not bounded:
+        return
+    whole = isinstance(optimizer, LmConfig) and (optimizer.rows, optimizer.subset.by) == (1, "none")
+    if not whole:
+        words = "steps by lm, of all rows and parameters, keep to bounds; use optimizer: lm, or remove them"
+        side = "min" if model.parameters[bounded[0]].min is not None else "max"
+        yield Problem(("model", "parameters", bounded[0], side), words)
+
+
+def _restarts_are_by_lm(optimizer: Any, model: Any, training: Any) -> Iterator[Problem]:
+    restarts = isinstance(model, FormulaConfig) and model.restarts
+    if restarts and not (isinstance(optimizer, LmConfig) and training.batch_size == "full"):
+        words = "are for lm over all rows; use optimizer: lm and training.batch_size: full, or remove them"
+        yield Problem(("model", "restarts"), words)
+
+
 CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("dataset", "model"), _formula_fits),
     (("dataset", "model"), _cnn_has_images),
+    (("optimizer", "model"), _bounds_are_kept),
+    (("optimizer", "model", "training"), _restarts_are_by_lm),
     (("dataset", "loss"), _loss_fits),
+    (("dataset", "loss"), _deviations_have_squares),
     (("dataset", "training"), _patience_can_count),
     (("optimizer", "training"), _rate_can_decay),
     (("optimizer", "training"), _average_is_over_batches),

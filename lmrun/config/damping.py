@@ -47,11 +47,18 @@ class MoreScaling(Section):
     name: Literal["more"]
 
 
+class TypicalScaling(Section):
+    """Moré's, and no less than what would change a parameter by its own size for the present residuals."""
+
+    name: Literal["typical"]
+
+
 ScalingConfig = Annotated[
     Annotated[
         Annotated[IdentityScaling, Tag("identity")]
         | Annotated[MarquardtScaling, Tag("marquardt")]
         | Annotated[MoreScaling, Tag("more")]
+        | Annotated[TypicalScaling, Tag("typical")]
         | Annotated[UserStrategy, Tag("user")],
         Discriminator(_name_tag),
     ],
@@ -64,8 +71,9 @@ class ScaledDamping(Section):
 
     scaling: ScalingConfig = IdentityScaling(name="identity")
     """The diagonal D of the damped matrix J^T J + damping D: `identity` (Levenberg 1944), `marquardt`, the
-    diagonal of J^T J (Marquardt 1963), `more`, the largest such diagonal so far (Moré 1978), or
-    `module:attribute`, a class of your own."""
+    diagonal of J^T J (Marquardt 1963), `more`, the largest such diagonal so far (Moré 1978), `typical`, the
+    same and at least |r|^2 / params^2 of the start, or `module:attribute`, a class of your own. Left out:
+    `typical` for formulas over all rows."""
 
 
 class RepeatedDamping(ScaledDamping):

@@ -191,6 +191,9 @@ class TableConfig(Section):
     """The columns that the model has to predict."""
     sample_weight: str | None = None
     """A column of non-negative weights of the rows in the loss."""
+    sigma: str | None = None
+    """A column of standard deviations of the rows' targets, in their unit: every row weighs 1/sigma^2. The
+    loss is the weighted mean; times the sum of the weights it is chi^2."""
     split: SplitConfig | None = None
     """How validation and test rows are chosen; left out, every row trains."""
     normalization: Literal["standard", "minmax", "none"] | None = None
@@ -200,7 +203,11 @@ class TableConfig(Section):
 
     @model_validator(mode="after")
     def _each_column_has_one_role(self) -> Self:
-        weight = [] if self.sample_weight is None else [(("sample_weight",), self.sample_weight)]
+        if self.sample_weight is not None and self.sigma is not None:
+            words = "does not go with 'sample_weight': both decide what a row weighs; remove one of them"
+            raise_problems([Problem(("sigma",), words, on_key=True)])
+        weights = {"sample_weight": self.sample_weight, "sigma": self.sigma}
+        weight = [((key,), column) for key, column in weights.items() if column is not None]
         roles = [
             *((("inputs", i), column) for i, column in enumerate(self.inputs)),
             *((("targets", i), column) for i, column in enumerate(self.targets)),

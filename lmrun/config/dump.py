@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 import yaml
@@ -37,5 +37,9 @@ _Dumper.add_representer(str, _text)
 
 def to_yaml(config: Config) -> str:
     """Write every field of a config but its `alternatives`."""
-    data = config.model_dump(exclude={"alternatives"})
+    return as_yaml(config.model_dump(exclude={"alternatives"}))
+
+
+def as_yaml(data: Mapping[str, Any]) -> str:
+    """Write plain data, so that reading it gives the same."""
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=1_000_000)

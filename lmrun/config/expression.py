@@ -112,6 +112,15 @@ def parse_expression(text: str, names: Collection[str] | None = None) -> ast.Exp
     return tree
 
 
+def refusal(text: str, names: Collection[str] | None = None) -> str | None:
+    """Return why a formula is refused, see `parse_expression`, or None."""
+    try:
+        parse_expression(text, names)
+    except ExpressionError as error:
+        return str(error)
+    return None
+
+
 def names_in(expression: ast.Expression) -> tuple[str, ...]:
     """Return the columns and parameters of a checked formula, each once, in the order of their first use."""
     return tuple(dict.fromkeys(node.id for node in _names(expression.body)))

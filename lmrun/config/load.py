@@ -52,8 +52,24 @@ def load_config(name_or_path: str, overrides: Sequence[str] = ()) -> LoadedConfi
         ConfigError: The file cannot be read, or file or overrides are not valid; all problems at once.
     """
     path = find_config(name_or_path)
-    source = read_text(path)
-    document = parse(source, str(path))
+    return load_text(read_text(path), path, overrides)
+
+
+def load_text(
+    source: str, path: Path, overrides: Sequence[str] = (), *, label: str | None = None
+) -> LoadedConfig:
+    """Do the same with a text.
+
+    Args:
+        source: The YAML text.
+        path: The file that it is of, or would be: relative paths in it start at its folder.
+        overrides: `KEY=VALUE` texts.
+        label: The text's name in messages; left out, the path.
+
+    Raises:
+        ConfigError: Text or overrides are not valid; all problems at once.
+    """
+    document = parse(source, label or str(path))
     if document.data is None:
         raise ConfigError([str(finding) for finding in sorted(document.findings)])
     apply_overrides(document, overrides)

@@ -38,6 +38,32 @@ class HuberConfig(Section):
     """Where quadratic turns into linear, in the unit of the (normalized) target."""
 
 
+class RobustLoss(Section):
+    """What the robust losses share: scale^2 rho(z), z = (error / scale)^2, as in SciPy's `least_squares`."""
+
+    targets: ClassVar[TargetKind] = "values"
+    scale: PositiveFloat = 1.0
+    """The error from which on rows count less, in the unit of the (normalized) target."""
+
+
+class SoftL1Config(RobustLoss):
+    """rho = 2 (sqrt(1 + z) - 1): a smooth absolute value."""
+
+    name: Literal["soft_l1"]
+
+
+class CauchyConfig(RobustLoss):
+    """rho = log(1 + z): outliers count less the farther they are."""
+
+    name: Literal["cauchy"]
+
+
+class ArctanConfig(RobustLoss):
+    """rho = arctan(z): outliers count the same wherever they are."""
+
+    name: Literal["arctan"]
+
+
 class ExactCurvature(Section):
     """The second derivative of the loss by the outputs (Schraudolph 2002)."""
 
@@ -135,6 +161,9 @@ LossConfig = Annotated[
         MseConfig
         | MaeConfig
         | HuberConfig
+        | SoftL1Config
+        | CauchyConfig
+        | ArctanConfig
         | BinaryCrossentropyConfig
         | CategoricalCrossentropyConfig
         | SparseCategoricalCrossentropyConfig

@@ -2,20 +2,21 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from typing import Annotated, Literal, Self
 
-from pydantic import BeforeValidator, Field, field_validator
+from pydantic import Field, field_validator, model_validator
 
 from lmrun.config.base import (
     AsTuple,
-    FiniteFloat,
+    NonNegativeInt,
     PositiveInt,
     Problem,
     Section,
     ShortForm,
     raise_problems,
 )
-from lmrun.config.expression import RESERVED, is_name, parse_expression
+from lmrun.config.expression import RESERVED, is_name, parse_expression, refusal
+from lmrun.config.parameters import Parameter, ParameterConfig, problems_of_ties
 
 Activation = Literal[
     "linear", "tanh", "sigmoid", "relu", "elu", "selu", "gelu", "silu", "softplus", "softsign", "exponential"
@@ -113,36 +114,60 @@ class CnnConfig(Section):
     """Whether the layers have biases."""
 
 
-class ParameterConfig(Section):
-    """One parameter of a formula."""
-
-    start: FiniteFloat
-    """The value at which the fit starts."""
-
-
-def _as_parameter(value: object) -> object:
-    return {"start": value} if isinstance(value, int | float) and not isinstance(value, bool) else value
-
-
-Parameter = Annotated[
-    ParameterConfig, BeforeValidator(_as_parameter, json_schema_input_type=FiniteFloat | ParameterConfig)
-]
-
-
 class FormulaConfig(Section):
     """A parametric expression over the dataset's columns."""
 
     name: Literal["formula"]
-    expression: str
+    expression: Annotated[str | dict[str, str], Field(min_length=1)]
     """The right-hand side, such as `b1*(1 - exp(-b2*x))`: + - * / **, numbers, pi, the elementary functions,
-    columns and parameters."""
+    columns and parameters. For several targets one each, by the targets' names; they share the parameters."""
     parameters: Annotated[dict[str, Parameter], Field(min_length=1)]
-    """Name and starting value of each parameter."""
+    """Each parameter by its name: a starting value, or a section with its start, bounds, range of starting
+    values, or with `fixed`, or an expression of others."""
+
+    restarts: NonNegativeInt = 0
+    """How often the fit begins again, with starting values drawn from the parameters' ranges; the best end is
+    kept."""
+
+    @property
+    def expressions(self) -> dict[tuple[str, ...], str]:
+        """Each right-hand side by the path of its key in this section."""
+        if isinstance(self.expression, str):
+            return {("expression",): self.expression}
+        return {("expression", target): text for target, text in self.expression.items()}
+
+    @property
+    def free(self) -> dict[str, ParameterConfig]:
+        """The parameters that are fitted, in the order of the flat vector."""
+        return {
+            name: parameter
+            for name, parameter in self.parameters.items()
+            if not parameter.fixed and parameter.expression is None
+        }
+
+    @property
+    def fixed(self) -> dict[str, ParameterConfig]:
+        """The parameters that stay as they are."""
+        return {name: parameter for name, parameter in self.parameters.items() if parameter.fixed}
+
+    @property
+    def tied(self) -> dict[str, ParameterConfig]:
+        """The parameters that follow from others."""
+        return {name: one for name, one in self.parameters.items() if one.expression is not None}
 
     @field_validator("expression")
     @classmethod
-    def _follows_the_grammar(cls, expression: str) -> str:
-        parse_expression(expression)
+    def _follows_the_grammar(cls, expression: str | dict[str, str]) -> str | dict[str, str]:
+        if isinstance(expression, str):
+            parse_expression(expression)
+            return expression
+        raise_problems(
+            [
+                Problem((target,), words)
+                for target, text in expression.items()
+                if (words := refusal(text)) is not None
+            ]
+        )
         return expression
 
     @field_validator("parameters")
@@ -156,6 +181,19 @@ class FormulaConfig(Section):
                 if not is_name(name)
             ]
         )
+        return parameters
+
+    @model_validator(mode="after")
+    def _restarts_have_ranges(self) -> Self:
+        if self.restarts and all(parameter.drawn_from is None for parameter in self.free.values()):
+            words = "draws starting values from ranges; give a parameter one, such as {range: [0, 10]}"
+            raise_problems([Problem(("restarts",), words)])
+        return self
+
+    @field_validator("parameters")
+    @classmethod
+    def _ties_can_be_followed(cls, parameters: dict[str, ParameterConfig]) -> dict[str, ParameterConfig]:
+        raise_problems(problems_of_ties(parameters))
         return parameters
 
 

@@ -181,13 +181,14 @@ class LmConfig(Section):
 
     name: Literal["lm"]
     damping: DampingConfig = NielsenDamping()
-    """The update of the damping, its start and its scaling."""
+    """The update of the damping, its start and its scaling. Left out: for formulas over all rows
+    `trust-region`."""
     acceptance: AcceptanceConfig = DecreaseAcceptance(name="decrease")
     """Which trials are taken: `decrease`, those that lower the loss; `gain-ratio`, those that lower it by
     more than a share of what was predicted (Moré 1978); or `module:attribute`, a class of your own."""
     acceleration: Literal["none", "geodesic"] | None = None
     """`geodesic` bends the step along the second derivative of the residuals (Transtrum, Machta and Sethna
-    2011). Left out: `geodesic` for mse, mae and huber in float64, else `none`."""
+    2011). Left out: `geodesic` for losses of numbers in float64, else `none`."""
     projection: Literal["none", "variable"] = "none"
     """`variable` solves for the linear last layer after every step, and steps by the other parameters alone
     (Golub and Pereyra 1973; Kaufman 1975); for mse over all rows. On the Rosenbrock networks it converges
@@ -195,7 +196,10 @@ class LmConfig(Section):
     solver: SolverConfig = AutoSolver(name="auto")
     """How a step is solved: `cholesky`, by J^T J or the smaller J J^T; `qr`, by J itself, which keeps twice
     the digits; `cg`, by conjugate gradients, without a matrix; `auto`, cholesky up to 4 GiB of matrices and
-    cg beyond."""
+    cg beyond. Left out: `auto`, and `qr` for formulas over all rows."""
+    polishing: Literal["none", "undamped"] | None = None
+    """`undamped` goes on where the loss can fall no further: steps without damping, as long as each is
+    shorter than the one before. Left out: `undamped` for formulas over all rows, else `none`."""
     learning_rate: PositiveFloat = 1.0
     """Length of a step as a multiple of the solved one. Mini-batches disagree: below 1 a step averages over
     several of them."""
@@ -228,6 +232,20 @@ class LmConfig(Section):
         if self.projection != "none" and self.subset.by != "none":
             words = "steps by all parameters but those of the last layer; use subset: none"
             problems.append(Problem(("projection",), words))
+        if self.polishing == "undamped":
+            problems += [
+                Problem(
+                    ("polishing",), f"is for steps by all rows and parameters; leave out {name}, or set none"
+                )
+                for name, is_set in (
+                    ("memory", self.memory > 0),
+                    ("rows", self.rows < 1),
+                    ("subset", self.subset.by != "none"),
+                    ("averaging", self.averaging.name != "none"),
+                    ("projection", self.projection != "none"),
+                )
+                if is_set
+            ]
         if self.memory and self.subset.by != "none":
             words = "keeps J^T J by all parameters; use subset: none"
             problems.append(Problem(("memory",), words))

@@ -159,7 +159,8 @@ def _yes_or_no(value: Any, types: set[Any]) -> str | None:
 
 
 def _quoted(value: Any, types: set[Any]) -> str | None:
-    return f"'{show(value)}'" if isinstance(value, int | float) and types == {str} else None
+    text = str in types and not types & {int, float}
+    return f"'{show(value)}'" if isinstance(value, int | float) and text else None
 
 
 def _in_brackets(value: Any, types: set[Any]) -> str | None:

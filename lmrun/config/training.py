@@ -26,10 +26,10 @@ class TrainingConfig(Section):
     """Stop once the training loss is at or below this."""
     gradient_tolerance: NonNegativeFloat | None = None
     """Stop once the largest |element| of the gradient J^T r is at or below this (second-order, full batch).
-    Left out: 1e-12 in float64, 1e-6 in float32."""
+    Left out: 1e-12 in float64, 1e-6 in float32, and 0 for formulas over all rows."""
     step_tolerance: NonNegativeFloat | None = None
     """Stop once |step| <= step_tolerance (|params| + step_tolerance) (second-order, full batch).
-    Left out: 1e-12 in float64, 1e-6 in float32."""
+    Left out: 1e-12 in float64, 1e-6 in float32, and 0 for formulas over all rows."""
     patience: PositiveInt | None = None
     """Stop after this many validations without a new best (MATLAB `trainlm` uses 6)."""
     validation_interval: PositiveInt | None = None

@@ -41,6 +41,7 @@ class Kernels:
 
     Attributes:
         compiles: Whether a first call of a shape waits for the compiler.
+        knows_hessian: Whether the Hessian costs little more than the Jacobian.
         hold: Puts a split where batches are drawn from it.
         draw: Draws a chunk from that.
         chunk_bytes: See `batch.chunk_rows`.
@@ -49,6 +50,7 @@ class Kernels:
     """
 
     compiles = True
+    knows_hessian = False
     chunk_bytes = CHUNK_BYTES
     most_rows_alone = FEWEST_ROWS
     multiple = 1

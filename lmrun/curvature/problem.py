@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import partial
 from typing import Any
 
@@ -11,55 +11,18 @@ import numpy as np
 import tensorflow as tf
 
 from lmrun.curvature.batch import Batch
+from lmrun.curvature.bounds import Bounds
 from lmrun.curvature.chunks import Arguments, Chunks, added
 from lmrun.curvature.forms import FORMS, Form
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Landing, Projection
 from lmrun.curvature.sampling import sample
 from lmrun.curvature.selection import Selection
-from lmrun.linalg.algebra import WHOLE, Algebra, Curvature, Damping, Motion, StepScalars, Vector
+from lmrun.curvature.trial import Linearization, Trial, cut_short, landed
+from lmrun.linalg.algebra import INVALID, WHOLE, Algebra, Damping, Motion, Vector
 from lmrun.seeding import Stream, generator
 
 Tensor = Any
-
-
-@dataclass(frozen=True)
-class Linearization:
-    """The quadratic model of the cost at one point.
-
-    Attributes:
-        curvature: The Gauss-Newton matrix J^T J or the Hessian of the cost.
-        gradient: Of the cost, J^T r [n], by all parameters.
-        gradient_norm: Largest |element| of the gradient.
-        chunks: The rows that J^T J is of, where that is a sample.
-        selection: The parameters that J^T J is by, where those are some.
-    """
-
-    curvature: Curvature
-    gradient: Vector
-    gradient_norm: float
-    chunks: Chunks | None = None
-    selection: Selection | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Trial:
-    """A step that was tried.
-
-    Attributes:
-        params: Where it leads [n].
-        loss: The loss there; NaN for a step that is not valid.
-        scalars: What was known before.
-    """
-
-    params: Tensor
-    loss: float
-    scalars: StepScalars
-
-    @property
-    def valid(self) -> bool:
-        """Whether the step and its loss are finite."""
-        return self.scalars.valid and bool(np.isfinite(self.loss))
 
 
 class Problem:
@@ -72,6 +35,7 @@ class Problem:
         seed: The config's; decides, with the step, what a random loss draws.
         form: The form of J^T J; the matrix itself if not given.
         projection: Where given, the last layer is solved for after every damped step.
+        bounds: Of the parameters; steps end at them.
         passing: Whether this is the batch of one step: the linearization then knows the loss before it. A
             longer one's is always of the same kernel, or a resumed run would differ in the last digit.
     """
@@ -85,6 +49,7 @@ class Problem:
         form: Form | None = None,
         *,
         projection: Projection | None = None,
+        bounds: Bounds | None = None,
         passing: bool = False,
     ) -> None:
         self.kernels = kernels
@@ -92,6 +57,7 @@ class Problem:
         self.algebra = algebra
         self.form = form or FORMS["gram"](kernels, algebra)
         self.projection = projection
+        self.bounds = bounds
         self.passing = passing
         self.chunks = Chunks(kernels, batch, algebra, seed)
         self.cost_per_loss = 0.5 * kernels.loss.scale(kernels.graph.width) * batch.weight
@@ -191,11 +157,20 @@ class Problem:
             gradient = self.algebra.adopt(own)
             if self.passing and value is not None and not self._knows(params):
                 self._known = (params, float(value) / (self.batch.weight or 1.0))
+            free = None if self.bounds is None else self.bounds.free(params, gradient)
+            if free is not None:
+                return self._by(free, params, gradient)
             return Linearization(curvature, gradient, self.algebra.largest(gradient), None, selection)
         gradient = self.gradient(params)
         chunks = self._sampled(rows)
         curvature = self.form.linearize(chunks, params, selection, gradient).curvature
         return Linearization(curvature, gradient, self.algebra.largest(gradient), chunks, selection)
+
+    def _by(self, free: Selection, params: Tensor, gradient: Vector) -> Linearization:
+        """Linearize anew by the parameters that no bound holds; the gradient by the others is met by it."""
+        curvature = self.form.linearize(self.chunks, params, free).curvature
+        by_free = np.asarray(free.take(gradient))
+        return Linearization(curvature, gradient, float(np.max(np.abs(by_free), initial=0.0)), None, free)
 
     def _sampled(self, share: float) -> Chunks:
         draw = generator(self.seed, Stream.SAMPLE, self.step)
@@ -214,10 +189,17 @@ class Problem:
         plain, workers = self.chunks.plain, self.chunks.workers
         shares = [plain[worker::workers] for worker in range(workers)]
         sums = self.chunks.each(partial(self._gradient_and_hessian, params), shares)
-        gradient, hessian = (tf.add_n(parts) for parts in zip(*sums, strict=True))
+        gradient, hessian = (added(parts) for parts in zip(*sums, strict=True))
         factor = self.cost_per_loss / (self.batch.weight or 1.0)
-        curvature = self.algebra.matrix(factor * hessian, factor * gradient, modified=modified)
-        return Linearization(curvature, curvature.gradient, self.algebra.largest(curvature.gradient))
+        slope, free = factor * gradient, None
+        if self.bounds is not None:
+            free = self.bounds.free(params, slope)
+        if free is None:
+            curvature = self.algebra.matrix(factor * hessian, slope, modified=modified)
+            return Linearization(curvature, curvature.gradient, self.algebra.largest(curvature.gradient))
+        some = factor * np.asarray(hessian)[np.ix_(free.mask, free.mask)]
+        curvature = self.algebra.matrix(some, np.asarray(free.take(slope)), modified=modified)
+        return Linearization(curvature, slope, self.algebra.largest(curvature.gradient), None, free)
 
     def _gradient_and_hessian(self, params: Tensor, share: Sequence[Arguments]) -> tuple[Tensor, Tensor]:
         """Add up a worker's chunks: it holds one sum, however many there are."""
@@ -244,43 +226,53 @@ class Problem:
         """
         chunks, selection = model.chunks or self.chunks, model.selection
         damped = Damping(damping, scaling, radius)
-        if selection is None:
-            bend = partial(self.form.bend, chunks, params) if accelerate else None
-            settle: Callable[[Vector], Tensor | None] = self.kernels.point
-            if self.projection is not None:
-                # The last layer is not damped, and solved for where the step leads.
-                held = self.projection.scaling(scaling, model.curvature.diagonal, damping)
-                damped, settle = replace(damped, scaling=held), partial(self.projection.solve, self.chunks)
-            landing = Landing(settle, self._loss_tensor)
-            return _landed(
-                landing,
-                self.algebra.damped_step(model.curvature, damped, params, landing, bend, motion),
-            )
+        settle: Callable[[Vector], Tensor | None] = partial(self._settled, params, selection)
+        if self.projection is not None:
+            # The last layer is not damped, and solved for where the step leads.
+            held = self.projection.scaling(scaling, model.curvature.diagonal, damping)
+            damped, settle = replace(damped, scaling=held), partial(self.projection.solve, self.chunks)
 
-        def loss(some: Tensor) -> Tensor:
-            return self._loss_tensor(selection.put(params, some))
-
-        def bend_some(direction: Tensor) -> Vector:
+        def bend(direction: Tensor) -> Vector:
+            if selection is None:
+                return self.form.bend(chunks, params, direction)
             bent = self.form.bend(chunks, params, selection.spread(direction))
             return bent if self.form.by_rows else selection.take(bent)
 
-        some, reached, scalars = self.algebra.damped_step(
-            model.curvature, damped, selection.take(params), loss, bend_some if accelerate else None, motion
+        landing = Landing(settle, self._loss_tensor)
+        begin = params if selection is None else selection.take(params)
+        step = self.algebra.damped_step(
+            model.curvature, damped, begin, landing, bend if accelerate else None, motion
         )
-        return Trial(selection.put(params, some), reached, scalars)
+        fewer = None if self.bounds is None else self.bounds.unblocked(params, selection, step[0])
+        if fewer is not None:
+            if not fewer.count:
+                return Trial(params, float("nan"), INVALID)
+            by_all = scaling if selection is None else selection.spread(scaling)
+            return self.damped_trial(
+                params,
+                self._by(fewer, params, model.gradient),
+                damping,
+                self.algebra.adopt(fewer.take(by_all)),
+                accelerate=accelerate,
+                radius=radius,
+                motion=motion._replace(drift=None),
+            )
+        return cut_short(self.bounds, params, model, landed(params, selection, landing, step))
 
     def newton_trial(self, params: Tensor, model: Linearization, length: float = 1.0) -> Trial:
         """Try the step length matrix^-1 (-gradient)."""
-        landing = Landing(self.kernels.point, self._loss_tensor)
-        return _landed(landing, self.algebra.newton_step(model.curvature, params, landing, length))
+        selection = model.selection
+        landing = Landing(partial(self._settled, params, selection), self._loss_tensor)
+        begin = params if selection is None else selection.take(params)
+        step = self.algebra.newton_step(model.curvature, begin, landing, length)
+        return cut_short(self.bounds, params, model, landed(params, selection, landing, step))
+
+    def _settled(self, params: Tensor, selection: Selection | None, moved: Vector) -> Tensor:
+        """Where a step by some parameters leads, within the bounds [n]."""
+        whole = moved if selection is None else selection.put(params, moved)
+        return self.kernels.point(whole if self.bounds is None else self.bounds.clip(whole))
 
     def accept(self, trial: Trial) -> Tensor:
         """Remember the loss of an accepted trial and return its parameters."""
         self._known = (trial.params, trial.loss)
         return trial.params
-
-
-def _landed(landing: Landing, step: tuple[Vector, float, StepScalars]) -> Trial:
-    """The trial that an algebra's step is; one that is not valid leads nowhere."""
-    moved, loss, scalars = step
-    return Trial(moved if landing.params is None else landing.params, loss, scalars)

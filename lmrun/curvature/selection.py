@@ -6,7 +6,9 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
+import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lmrun.curvature.compiled import Compiled
 
@@ -34,6 +36,18 @@ class Selection:
 
     places: Tensor
     size: int
+
+    @property
+    def count(self) -> int:
+        """Number k of selected parameters."""
+        return int(self.places.shape[0])
+
+    @property
+    def mask(self) -> NDArray[np.bool_]:
+        """Which parameters are selected [n]."""
+        chosen = np.zeros(self.size, bool)
+        chosen[np.asarray(self.places)] = True
+        return chosen
 
     @cached_property
     def rows(self) -> Tensor:

@@ -98,6 +98,17 @@ def require_weights(columns: Columns, name: str, weights: Float64) -> None:
         raise columns.cell_error(problem, name, int(bad[0]), bad.size, "weights are zero or more")
 
 
+def require_deviations(columns: Columns, name: str, sigma: Float64) -> None:
+    """Refuse, with a DataError, standard deviations [rows] of which 1/sigma^2 is no positive number."""
+    with np.errstate(divide="ignore", over="ignore"):
+        usable = (sigma > 0) & np.isfinite(1 / np.square(sigma)) & (1 / np.square(sigma) > 0)
+    bad = np.flatnonzero(~usable)
+    if bad.size:
+        problem = f"the standard deviation {sigma[bad[0]]:g}"
+        words = "standard deviations are positive, from 1e-150 to 1e150"
+        raise columns.cell_error(problem, name, int(bad[0]), bad.size, words)
+
+
 def require_training_rows(rows: int, where: str) -> None:
     """Refuse, with a DataError, a training part too small to fit or to normalize anything."""
     if rows < MIN_TRAINING_ROWS:

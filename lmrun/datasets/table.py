@@ -11,7 +11,14 @@ from numpy.typing import NDArray
 from lmrun.config.datasets import TableConfig
 from lmrun.config.losses import TargetKind
 from lmrun.datasets.base import Affine, Dataset, Split
-from lmrun.datasets.checks import numbers, require_some_weight, require_variation, require_weights
+from lmrun.datasets.checks import (
+    numbers,
+    require_deviations,
+    require_some_weight,
+    require_variation,
+    require_weights,
+)
+from lmrun.datasets.columns import Columns
 from lmrun.datasets.normalization import FITS
 from lmrun.datasets.splits import split_rows
 from lmrun.datasets.table_files import read_columns
@@ -33,12 +40,12 @@ def load(config: TableConfig, *, seed: int, targets: TargetKind) -> Dataset:
     columns = read_columns(config.path)
     inputs, outputs = columns.expand(config.inputs), columns.expand(config.targets)
     _refuse_twice(config.path, (*inputs, *outputs))
-    weight = [columns.single(config.sample_weight)] if config.sample_weight else []
+    weigh = WEIGHTS[config.sigma is not None]
+    named = config.sigma or config.sample_weight
+    weight = [columns.single(named)] if named else []
     cells = numbers(columns, (*inputs, *outputs, *weight))
     x, y, w = np.split(cells, [len(inputs), len(inputs) + len(outputs)], axis=1)
-    weights = w[:, 0] if weight else None
-    if weights is not None:
-        require_weights(columns, weight[0], weights)
+    weights = weigh(columns, weight[0], w[:, 0]) if weight else None
     encoded = encode(targets, columns, outputs, y)
     rows = split_rows(config.split, columns, len(cells), seed)
     require_variation(config.path, outputs, encoded.values[rows.train], encoded.classes)
@@ -66,6 +73,22 @@ def load(config: TableConfig, *, seed: int, targets: TargetKind) -> Dataset:
         input_map=input_map,
         target_map=target_map,
     )
+
+
+def _given(columns: Columns, name: str, weights: Float64) -> Float64:
+    """What the column says [rows]."""
+    require_weights(columns, name, weights)
+    return weights
+
+
+def _by_deviations(columns: Columns, name: str, sigma: Float64) -> Float64:
+    """1 / sigma^2 [rows]: the mean squared error is then, but for a factor, minus the log-likelihood."""
+    require_deviations(columns, name, sigma)
+    return 1 / np.square(sigma)
+
+
+WEIGHTS = {False: _given, True: _by_deviations}
+"""From a column of weights, or of standard deviations, to the weights of the rows."""
 
 
 def _forward(affine: Affine | None, values: NDArray[Any]) -> NDArray[Any]:

@@ -24,7 +24,8 @@ LossAt = Callable[[Any], Any]
 """From parameters [n] to the loss there."""
 
 MOST_BENT = 0.75
-"""The largest 2 |a| / |v| of an accelerated step (Transtrum and Sethna 2012, section 3, their alpha)."""
+"""The largest 2 |a| / |v| of an accelerated step, in the norm of the damping (Transtrum and Sethna 2012,
+section 3, their alpha)."""
 
 LEAST, MOST = 1e-6, 1e32
 """Bounds of diag(J^T J) as a scaling, as in Ceres (`min_lm_diagonal`, `max_lm_diagonal`)."""
@@ -278,8 +279,8 @@ class Algebra(Protocol):
         """Solve (J^T J + damping D) v = -J^T r and evaluate the loss at params + rate v + drift.
 
         With `bend`, the same factor solves (J^T J + damping D) a = -J^T r_vv, and rate v turns into the point
-        rate v + rate^2 a / 2 of the geodesic, unless 2 rate |a| > MOST_BENT |v|, where the second order is no
-        small correction.
+        rate v + rate^2 a / 2 of the geodesic, unless 2 rate |D^(1/2) a| > MOST_BENT |D^(1/2) v|, where the
+        second order is no small correction.
 
         Returns:
             The point that is reached [n], the loss there (NaN for an invalid step), and the scalars of the

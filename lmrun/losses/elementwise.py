@@ -1,4 +1,4 @@
-"""Losses that add up over the elements of e = outputs - targets: mse, mae, huber.
+"""Losses that add up over the elements of e = outputs - targets: mse, mae, huber and the robust ones.
 
 Each is rho(e) per element, written as a weighted square: r = sqrt(w) e with F = sqrt(w), w = rho'(e) / (2 e).
 The gradient is exact; the curvature is that of iteratively reweighted least squares, which bounds rho from
@@ -20,8 +20,14 @@ from lmrun.losses.base import Diagonal
 Tensor = Any
 
 
-class _Elementwise(Diagonal):
-    """What the three share: r = F e."""
+class Elementwise(Diagonal):
+    """What they share: r = F e."""
+
+    name: str
+
+    def values(self, outputs: Tensor, targets: Tensor) -> Tensor:
+        """See `Loss`."""
+        raise NotImplementedError
 
     def residual(self, outputs: Tensor, targets: Tensor) -> Tensor:
         """Residual r = sqrt(w) e; [rows, outputs]."""
@@ -29,7 +35,7 @@ class _Elementwise(Diagonal):
 
 
 @dataclass(frozen=True)
-class MeanSquaredError(_Elementwise):
+class MeanSquaredError(Elementwise):
     """rho(e) = e^2, w = 1."""
 
     name: str = "mse"
@@ -44,7 +50,7 @@ class MeanSquaredError(_Elementwise):
 
 
 @dataclass(frozen=True)
-class MeanAbsoluteError(_Elementwise):
+class MeanAbsoluteError(Elementwise):
     """rho(e) = |e|, w = 1 / (2 |e|)."""
 
     name: str = "mae"
@@ -57,12 +63,12 @@ class MeanAbsoluteError(_Elementwise):
         """Diagonal of F = 1 / sqrt(2 |e|); [rows, outputs]."""
         # The weight of e = 0 is infinite; below the root of the smallest step of the floating-point type an
         # error is an exact fit as far as a squared quantity can tell.
-        floor = float(np.finfo(outputs.dtype.as_numpy_dtype).eps) ** 0.5
+        floor = float(np.finfo(tf.as_dtype(outputs.dtype).as_numpy_dtype).eps) ** 0.5
         return tf.math.rsqrt(2.0 * tf.maximum(tf.abs(outputs - targets), floor))
 
 
 @dataclass(frozen=True)
-class Huber(_Elementwise):
+class Huber(Elementwise):
     """rho(e) = e^2 up to |e| = delta, delta (2 |e| - delta) beyond, halved (Huber 1964; Keras)."""
 
     delta: float = 1.0

@@ -16,6 +16,7 @@ from lmrun.losses.custom import build_custom
 from lmrun.losses.elementwise import Huber, MeanAbsoluteError, MeanSquaredError
 from lmrun.losses.projected import Projected
 from lmrun.losses.rehearsal import Sample
+from lmrun.losses.robust import Arctan, Cauchy, SoftL1
 from lmrun.losses.square_root import SquareRoot
 
 Build = Callable[[Any, Callable[[], Sample]], Loss]
@@ -37,6 +38,9 @@ LOSSES: dict[str, Build] = {
     "mse": lambda config, sample: MeanSquaredError(),
     "mae": lambda config, sample: MeanAbsoluteError(),
     "huber": lambda config, sample: Huber(delta=config.delta),
+    "soft_l1": lambda config, sample: SoftL1(config.scale),
+    "cauchy": lambda config, sample: Cauchy(config.scale),
+    "arctan": lambda config, sample: Arctan(config.scale),
     "binary_crossentropy": _curved(BinaryCrossentropy()),
     "categorical_crossentropy": _curved(CategoricalCrossentropy()),
     "sparse_categorical_crossentropy": _curved(SparseCategoricalCrossentropy()),

@@ -11,8 +11,9 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lmrun.config.expression import FUNCTIONS, parse_expression
 from lmrun.config.models import FormulaConfig
+from lmrun.models.expressions import Expressions
+from lmrun.models.interpret import interpret
 from lmrun.models.network import Network, Tensor, sequential
 
 LOG_2 = math.log(2.0)
@@ -44,23 +45,16 @@ CALLS: dict[str, Callable[..., Tensor]] = {
 }
 
 
-def power(base: Tensor, exponent: Tensor) -> Tensor:
-    """Return base ** exponent; by products for a constant of 0 to 4, which also differentiates twice at 0."""
-    if isinstance(exponent, float) and exponent.is_integer() and 0 <= exponent <= 4:
-        return math.prod([base] * int(exponent), start=1.0)
-    return base**exponent
+def calls_in(dtype: str) -> Callable[..., Tensor]:
+    """Return what calls the grammar's functions in a floating-point type."""
+
+    def call(name: str, *arguments: Tensor) -> Tensor:
+        return CALLS[name](*(tf.convert_to_tensor(argument, dtype) for argument in arguments))
+
+    return call
 
 
-BINARY: dict[type[ast.operator], Callable[[Tensor, Tensor], Tensor]] = {
-    ast.Add: lambda a, b: a + b,
-    ast.Sub: lambda a, b: a - b,
-    ast.Mult: lambda a, b: a * b,
-    ast.Div: lambda a, b: a / b,
-    ast.Pow: power,
-}
-
-
-def evaluate(node: ast.AST, values: Mapping[str, Tensor], dtype: str) -> Tensor:  # noqa: PLR0911 - one per kind
+def evaluate(node: ast.AST, values: Mapping[str, Tensor], dtype: str) -> Tensor:
     """Evaluate a checked expression tree.
 
     Args:
@@ -71,49 +65,38 @@ def evaluate(node: ast.AST, values: Mapping[str, Tensor], dtype: str) -> Tensor:
     Returns:
         A tensor that broadcasts to [rows], or a Python float for a constant.
     """
-    match node:
-        case ast.Expression(body=body):
-            return evaluate(body, values, dtype)
-        case ast.Constant(value=value):
-            return float(value)  # type: ignore[arg-type]
-        case ast.Name(id="pi"):
-            return math.pi
-        case ast.Name(id=name):
-            return values[name]
-        case ast.UnaryOp(op=ast.USub(), operand=operand):
-            return -evaluate(operand, values, dtype)
-        case ast.UnaryOp(operand=operand):
-            return evaluate(operand, values, dtype)
-        case ast.BinOp(left=left, op=op, right=right):
-            operands = evaluate(left, values, dtype), evaluate(right, values, dtype)
-            if all(isinstance(operand, float) for operand in operands):
-                with np.errstate(all="ignore"):  # infinity or NaN, as for tensors, where Python would raise
-                    return float(BINARY[type(op)](*map(np.float64, operands)))
-            return BINARY[type(op)](*operands)
-        case ast.Call(func=ast.Name(id=name), args=args):
-            arguments = [tf.convert_to_tensor(evaluate(arg, values, dtype), dtype) for arg in args]
-            return CALLS[FUNCTIONS[name]](*arguments)
-    raise TypeError(f"unchecked expression node {ast.dump(node)}")
+    return interpret(node, values, calls_in(dtype))
 
 
 @keras.saving.register_keras_serializable(package="lmrun")
 class Formula(keras.layers.Layer):  # type: ignore[misc]
-    """y = expression(columns; parameters), [rows, columns] to [rows, 1].
+    """y = expression(columns; parameters), [rows, columns] to [rows, responses].
 
     Args:
-        expression: The right-hand side.
+        expression: The right-hand side, or one per response.
         columns: The names of the input columns in their order.
-        parameters: Starting value of each parameter.
+        parameters: Starting value of each parameter that is fitted.
+        fixed: Values of those that are not.
+        ties: Expressions of those that follow from others.
     """
 
     def __init__(
-        self, expression: str, columns: Sequence[str], parameters: Mapping[str, float], **kwargs: Any
+        self,
+        expression: str | Sequence[str],
+        columns: Sequence[str],
+        parameters: Mapping[str, float],
+        fixed: Mapping[str, float] | None = None,
+        ties: Mapping[str, str] | None = None,
+        **kwargs: Any,
     ) -> None:
         super().__init__(**kwargs)
-        self.expression = expression
+        self.expression = expression if isinstance(expression, str) else list(expression)
         self.columns = list(columns)
         self.starts = dict(parameters)
-        self._tree = parse_expression(expression, {*columns, *parameters})
+        responses = (expression,) if isinstance(expression, str) else tuple(expression)
+        self.expressions = Expressions(
+            responses, tuple(columns), tuple(parameters), dict(fixed or {}), dict(ties or {})
+        )
 
     def build(self, input_shape: Any) -> None:
         """Create one scalar weight per parameter."""
@@ -128,35 +111,63 @@ class Formula(keras.layers.Layer):  # type: ignore[misc]
             for name, value in self.starts.items()
         ]
 
-    def values(self, parameters: Sequence[Tensor], inputs: Tensor) -> Tensor:
-        """Evaluate; parameters are scalars or [rows], inputs [rows, columns]; returns [rows]."""
-        named = dict(zip(self.columns, tf.unstack(inputs, axis=1), strict=True))
-        named |= dict(zip(self.starts, parameters, strict=True))
-        result = tf.convert_to_tensor(evaluate(self._tree, named, self.compute_dtype), self.compute_dtype)
-        return tf.broadcast_to(result, tf.shape(inputs)[:1])
+    def values(self, parameters: Sequence[Tensor], inputs: Tensor) -> list[Tensor]:
+        """Evaluate; parameters are scalars or [rows], inputs [rows, columns]; returns [rows] per response."""
+        made = self.expressions.outputs(parameters, tf.unstack(inputs, axis=1), calls_in(self.compute_dtype))
+        rows = tf.shape(inputs)[:1]
+        return [tf.broadcast_to(tf.convert_to_tensor(value, self.compute_dtype), rows) for value in made]
 
     def call(self, inputs: Tensor) -> Tensor:
         """Evaluate with the layer's own parameters."""
-        return self.values([tf.convert_to_tensor(scalar) for scalar in self.scalars], inputs)[:, None]
+        return tf.stack(
+            self.values([tf.convert_to_tensor(scalar) for scalar in self.scalars], inputs), axis=1
+        )
 
     def compute_output_shape(self, input_shape: Any) -> tuple[Any, int]:
-        """One value per row."""
-        return (input_shape[0], 1)
+        """One value per response and row."""
+        return (input_shape[0], len(self.expressions.responses))
 
     def get_config(self) -> dict[str, Any]:
         """What a saved model needs to make the layer again."""
-        own = {"expression": self.expression, "columns": self.columns, "parameters": self.starts}
+        own = {
+            "expression": self.expression,
+            "columns": self.columns,
+            "parameters": self.starts,
+            "fixed": dict(self.expressions.fixed),
+            "ties": dict(self.expressions.ties),
+        }
         return {**super().get_config(), **own}
 
 
-def build_formula(config: FormulaConfig, columns: Sequence[str], *, dtype: str) -> Network:
+class FormulaNetwork(Network):
+    """A network that consists of one formula."""
+
+    def named_params(self) -> dict[str, float]:
+        """Return all parameters by name, free, fixed and tied, as they are listed in the layer's config."""
+        (layer,) = self.model.layers
+        named = layer.expressions.parameters(list(self.params()), calls_in(layer.compute_dtype))
+        return {name: float(value) for name, value in named.items()}
+
+
+def build_formula(
+    config: FormulaConfig, columns: Sequence[str], targets: Sequence[str] = ("y",), *, dtype: str
+) -> Network:
     """Build the network that consists of one formula.
 
     Args:
         config: The model section.
         columns: The dataset's input columns.
+        targets: The dataset's target columns, by which several expressions are put in order.
         dtype: `float32` or `float64`.
     """
-    starts = {name: parameter.start for name, parameter in config.parameters.items()}
-    layer = Formula(config.expression, columns, starts, dtype=dtype, name="formula")
-    return Network(sequential([layer], (len(columns),), dtype))
+    expression = config.expression
+    layer = Formula(
+        expression if isinstance(expression, str) else [expression[target] for target in targets],
+        columns,
+        {name: parameter.value for name, parameter in config.free.items()},
+        {name: parameter.value for name, parameter in config.fixed.items()},
+        {name: parameter.expression or "" for name, parameter in config.tied.items()},
+        dtype=dtype,
+        name="formula",
+    )
+    return FormulaNetwork(sequential([layer], (len(columns),), dtype))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Protocol
 
 import numpy as np
@@ -37,6 +37,8 @@ class StepInfo:
         invalid_attempts: Trials whose factorization failed or whose loss was not finite.
         turns: Steps in which every parameter has its turn: more than 1 where a step changes some only.
         status: Why no further step is possible, or None.
+        polishes: Whether undamped steps follow, or this is one of them: then no tolerance ends the run, and
+            the parameters are the best so far though rounding may have raised their loss.
     """
 
     losses: NDArray[np.float64]
@@ -51,6 +53,28 @@ class StepInfo:
     invalid_attempts: int | None = None
     turns: int = 1
     status: Status | None = None
+    polishes: bool = False
+
+    def followed(self) -> StepInfo:
+        """The same, followed by an undamped step."""
+        return replace(self, polishes=True)
+
+    def ended(self, status: Status) -> StepInfo:
+        """The same as the last one."""
+        return replace(self, status=status)
+
+
+def stationary(loss: float) -> StepInfo:
+    """What a step does where the gradient is zero: nothing."""
+    return StepInfo(
+        np.array([loss]),
+        loss,
+        gradient_norm=0.0,
+        accepted=False,
+        attempts=0,
+        invalid_attempts=0,
+        status=Status.NO_PROGRESS,
+    )
 
 
 class SecondOrder(Protocol):

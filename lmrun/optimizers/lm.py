@@ -10,13 +10,14 @@ import numpy as np
 
 from lmrun.config.damping import DampingLimits, RepeatedDamping
 from lmrun.config.optimizers import LmConfig
-from lmrun.curvature.problem import Linearization, Problem, Trial
+from lmrun.curvature.problem import Problem
+from lmrun.curvature.trial import Linearization, Trial
 from lmrun.linalg.algebra import Motion, Vector
 from lmrun.optimizers.averaging import NO_AVERAGING, Averaging, build_averaging, follow_average, init_average
-from lmrun.optimizers.base import State, StepInfo
+from lmrun.optimizers.base import State, StepInfo, stationary
 from lmrun.optimizers.damping.acceptance import DECREASE, Acceptance, build_acceptance
 from lmrun.optimizers.damping.base import Damping, Update
-from lmrun.optimizers.damping.scaling import Scaling, build_scaling
+from lmrun.optimizers.damping.scaling import Scaling, Typical, build_scaling
 from lmrun.optimizers.damping.update import build_update
 from lmrun.optimizers.memory import NO_MEMORY, Memory
 from lmrun.optimizers.pace import WHOLE_PACE, Pace
@@ -94,13 +95,14 @@ class LevenbergMarquardt:
         """One accepted step over the problem's rows, or none."""
         if state["value"] is None:
             params = problem.settle(params)
-        selection = self.subset.choose(problem)
-        model = problem.linearize(params, selection, self.rows)
-        loss = problem.loss(params)
+        model = problem.linearize(params, self.subset.choose(problem), self.rows)
+        selection, loss = model.selection, problem.loss(params)
         if not math.isfinite(model.gradient_norm):
             return params, state, StepInfo(np.array([loss]), loss, status=Status.NON_FINITE)
+        if model.gradient_norm == 0:
+            return params, state, stationary(loss)
         model, remembered = self.memory.recall(problem, model, state)
-        scaling, kept = self._scaled(problem, model, state)
+        scaling, kept = self._scaled(problem, model, state, params, loss)
         damping = self._current(problem, params, state, model, scaling)
         motion = self.pace.motion(problem, state, selection)
         found = self._search(problem, params, model, scaling, damping, motion, loss)
@@ -112,7 +114,7 @@ class LevenbergMarquardt:
             gain_ratio=found.gain_ratio,
             step_norm=scalars.step_norm,
             # A part of the parameters may stand still while others have far to go.
-            params_norm=scalars.params_norm if selection is None else None,
+            params_norm=scalars.params_norm if self.subset is WHOLE else None,
             gradient_norm=model.gradient_norm,
             accepted=found.accepted,
             attempts=found.attempts,
@@ -177,10 +179,15 @@ class LevenbergMarquardt:
             damping = following
         return Search(trial, damping, gain_ratio, attempt, invalid, False)
 
-    def _scaled(self, problem: Problem, model: Linearization, state: State) -> tuple[Vector, Vector | None]:
+    def _scaled(
+        self, problem: Problem, model: Linearization, state: State, params: Tensor, loss: float
+    ) -> tuple[Vector, Vector | None]:
         """D of the model's parameters, and what is kept of it by all parameters."""
         algebra, selection, before = problem.algebra, model.selection, state["scaling"]
         diagonal = model.curvature.diagonal
+        if before is None and isinstance(self.scaling, Typical):
+            by_all = diagonal if selection is None else selection.spread(diagonal)
+            before = self.scaling.first(algebra, params, by_all, 2 * problem.cost_per_loss * loss)
         if selection is None:
             return self.scaling.update(algebra, diagonal, before)
         known = None if before is None else algebra.adopt(selection.take(before))

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
-from lmrun.curvature.problem import Linearization, Problem
+from lmrun.curvature.problem import Problem
+from lmrun.curvature.trial import Linearization
 from lmrun.optimizers.base import State
 
 WARM_UP = 10

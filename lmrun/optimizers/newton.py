@@ -11,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from lmrun.config.optimizers import NewtonConfig
-from lmrun.curvature.problem import Linearization, Problem, Trial
+from lmrun.curvature.problem import Problem
+from lmrun.curvature.trial import Linearization, Trial
 from lmrun.optimizers.base import State, StepInfo
 from lmrun.optimizers.line_search import CONTRACTION, WHOLE, LineSearch, build_line_search
 from lmrun.status import Status

@@ -5,14 +5,16 @@ from __future__ import annotations
 from collections.abc import Callable
 from typing import Any
 
-from lmrun.config.optimizers import KERAS_OPTIMIZERS, AdamConfig, SgdConfig
+from lmrun.config.optimizers import KERAS_OPTIMIZERS, AdamConfig, LmConfig, SgdConfig
 from lmrun.curvature.kernels import Kernels
 from lmrun.optimizers.adam import Adam
 from lmrun.optimizers.base import SecondOrder
+from lmrun.optimizers.convergence import EXACT, Tolerances
 from lmrun.optimizers.first_order import FirstOrder, Rule
 from lmrun.optimizers.keras_optimizer import KerasRule
 from lmrun.optimizers.lm import levenberg_marquardt
 from lmrun.optimizers.newton import gauss_newton, newton
+from lmrun.optimizers.polishing import Polished
 from lmrun.optimizers.sgd import Sgd
 
 
@@ -38,8 +40,21 @@ SECOND_ORDER: dict[str, Callable[[Any], SecondOrder]] = {
 }
 
 
-def build_optimizer(config: Any, kernels: Kernels) -> FirstOrder | SecondOrder:
-    """Return the optimizer that a config's `optimizer` section names."""
+def _polished(config: Any, optimizer: SecondOrder, tolerances: Tolerances) -> SecondOrder:
+    asked = isinstance(config, LmConfig) and config.polishing == "undamped"
+    return Polished(optimizer, tolerances) if asked else optimizer
+
+
+def build_optimizer(
+    config: Any, kernels: Kernels, tolerances: Tolerances = EXACT
+) -> FirstOrder | SecondOrder:
+    """Return the optimizer that a config's `optimizer` section names.
+
+    Args:
+        config: The section.
+        kernels: Of the model.
+        tolerances: Where an optimizer that is polished has come close enough.
+    """
     if config.name in SECOND_ORDER:
-        return SECOND_ORDER[config.name](config)
+        return _polished(config, SECOND_ORDER[config.name](config), tolerances)
     return FirstOrder(RULES[config.name](config, kernels), kernels)

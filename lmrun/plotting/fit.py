@@ -9,6 +9,7 @@ import numpy as np
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
+from lmrun.plotting.bands import draw_curve
 from lmrun.plotting.fitted import Fitted, digits, dimensions, r_squared, some
 from lmrun.plotting.style import INK, SOFT, check_format, look, save, styled
 
@@ -49,9 +50,7 @@ def _curve(fitted: Fitted) -> Figure:
         )
         residuals = shown.targets[:, 0] - shown.outputs[:, 0]
         lower.plot(shown.inputs[:, 0], residuals, ".", color=style.color, markersize=3, alpha=0.6)
-    x, y = (np.concatenate([part[place][:, 0] for part in fitted.parts.values()]) for place in (0, 2))
-    order = np.argsort(x, kind="stable")
-    upper.plot(x[order], y[order], color=look(0).color, linewidth=1.4, label="fit", zorder=3)
+    draw_curve(upper, fitted)
     lower.axhline(0, color=SOFT, linewidth=0.8)
     upper.set_ylabel(fitted.target_names[0], parse_math=False)
     lower.set_ylabel("residual")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
@@ -32,6 +32,27 @@ class Part(NamedTuple):
 
 
 @dataclass(frozen=True)
+class Curve:
+    """A fit over its single input, from left to right.
+
+    Attributes:
+        x: [points].
+        y: The fit there [points].
+        confidence: How far the mean may lie from it [points]; None where there are no bands.
+        prediction: The same of a new observation.
+        level: Of the bands, such as 0.95.
+        note: What else is to be known, such as why there are none.
+    """
+
+    x: Values
+    y: Values
+    confidence: Values | None = None
+    prediction: Values | None = None
+    level: float = 0.95
+    note: str = ""
+
+
+@dataclass(frozen=True)
 class Fitted:
     """A trained run on its data.
 
@@ -43,6 +64,7 @@ class Fitted:
         classes: Number of exclusive classes, 0 where there are none.
         values: Whether values are predicted, not classes or answers of yes and no.
         filters: The kernel of the first convolution [height, width, channels, filters], if there is one.
+        curve: Computes the curve with its bands; only a figure that draws them asks. None to draw the rows.
     """
 
     title: str
@@ -52,6 +74,7 @@ class Fitted:
     classes: int = 0
     values: bool = True
     filters: Values | None = None
+    curve: Callable[[], Curve | None] = lambda: None
 
     def regression(self, kind: str) -> None:
         """Refuse a figure that only a regression has.

@@ -55,7 +55,8 @@ def facts(entry: Entry) -> Iterator[Fact]:
         yield "steps", f"{entry.steps:,} in {entry.seconds:.2f} s"
     if isinstance(summary.get("parameters"), int):
         yield "parameters", f"{summary['parameters']:,}"
-    for name, value in numbers(summary.get("params")).items():
+    # A fit has its own table of them.
+    for name, value in numbers({} if summary.get("fit") else summary.get("params")).items():
         yield name, f"{value:.12g}"
     if isinstance(summary.get("peak_memory_bytes"), int):
         yield "peak memory", f"{summary['peak_memory_bytes'] / 1e6:,.0f} MB"

@@ -160,7 +160,7 @@ class Loop:
         state.step += made
         rows = tracker.rows(info, first, made, (begin, end))
         if made:
-            tracker.keep_best()
+            tracker.keep_best(info)
         if made and tracker.due(self.training.validation_interval or 1):
             tracker.validate(rows)
         standing = self._standing()

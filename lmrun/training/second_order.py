@@ -16,6 +16,8 @@ from lmrun.curvature.batch import Batch, Rows, make_batch, split_batch
 from lmrun.curvature.problem import Problem
 from lmrun.optimizers.base import SecondOrder, State, StepInfo
 from lmrun.optimizers.lm import LevenbergMarquardt
+from lmrun.optimizers.polishing import Polished
+from lmrun.optimizers.restarts import Restarted
 from lmrun.training.driver import Arrays, Known
 from lmrun.training.schedule import Schedule, planned_steps
 
@@ -61,6 +63,7 @@ def _problem(experiment: Experiment, batch: Batch, *, passing: bool = False) -> 
         seed,
         form,
         projection=experiment.projection,
+        bounds=experiment.bounds,
         passing=passing,
     )
 
@@ -94,13 +97,15 @@ class SecondOrderDriver:
     def init(self, params: Tensor) -> State:
         """The state before the first step; what that needs is compiled ahead."""
         optimizer = self.optimizer
+        while isinstance(optimizer, Polished | Restarted):
+            optimizer = optimizer.inner
         compiles = self.experiment.kernels.compiles
         if compiles and params is not None and isinstance(optimizer, LevenbergMarquardt):
             first = self.first_problem()
             selection, accelerate = optimizer.subset.choose(first), optimizer.accelerate
             calls = first.first_calls(params, selection, optimizer.rows, accelerate=accelerate)
             side_by_side(calls if first is self.full else [*calls, partial(self.full.loss, params)])
-        return optimizer.init(self.full, params)
+        return self.optimizer.init(self.full, params)
 
     def first_problem(self) -> Problem:
         """The rows of the first step."""

@@ -24,6 +24,7 @@ from lmrun.runs.lock import alone
 from lmrun.runs.manifest import build_manifest, finish_manifest
 from lmrun.runs.summary import read_summary, write_summary
 from lmrun.status import Status
+from lmrun.training.answers import answers_of
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.loop import Outcome, schedule_of, train
 from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
@@ -191,6 +192,7 @@ def summarize(
         "parameters": experiment.network.size,
         "peak_memory_bytes": peak_memory_bytes() if alone_so_far else None,
         "params": experiment.network.named_params(),
+        "fit": answers_of(experiment, state.best_params),
     }
 
 

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 from lmrun.config.training import TrainingConfig
 from lmrun.optimizers.base import StepInfo
+from lmrun.optimizers.convergence import tolerances_of
 from lmrun.status import Status
 
 
@@ -42,23 +43,10 @@ def failed(standing: Standing, info: StepInfo) -> Status | None:
 
 
 def converged(training: TrainingConfig, standing: Standing, info: StepInfo) -> Status | None:
-    """Return which tolerance the last step met, or None; mini-batches do not converge.
-
-    The gradient is that before the step: at a minimum it is met though no step is accepted any more.
-    """
-    if not standing.full_batch or info.status not in (None, Status.NO_PROGRESS):
+    """Return which tolerance the last step met, or None; mini-batches do not converge."""
+    if not standing.full_batch or info.polishes:
         return None
-    if info.gradient_norm is not None and info.gradient_norm <= (training.gradient_tolerance or 0.0):
-        return Status.CONVERGED_GRADIENT
-    tolerance = training.step_tolerance or 0.0
-    if (
-        info.accepted
-        and info.step_norm is not None
-        and info.params_norm is not None
-        and info.step_norm <= tolerance * (info.params_norm + tolerance)
-    ):
-        return Status.CONVERGED_STEP
-    return None
+    return tolerances_of(training).met(info)
 
 
 def spent(training: TrainingConfig, standing: Standing) -> Status | None:

@@ -20,6 +20,9 @@ from lmrun.training.state import LoopState
 
 Tensor = Any
 
+ROUNDING = 1e-10
+"""Losses that agree to this share are equal as far as their own rounding can tell."""
+
 
 @dataclass(frozen=True)
 class FinalLosses:
@@ -102,8 +105,8 @@ class Tracker:
         epoch = self._epoch_of(step)
         return [{"step": step, "epoch": epoch, "seconds": seconds, "loss": self._epoch_mean()}]
 
-    def keep_best(self) -> None:
-        """Remember the parameters if their training loss is the lowest so far."""
+    def keep_best(self, info: StepInfo) -> None:
+        """Remember the parameters if their training loss is the lowest so far, or rounding decides that."""
         state = self.state
         known = self.driver.best(state.params, state.optimizer, state.step)
         if known is not None:
@@ -112,7 +115,9 @@ class Tracker:
             lowest, params, step = state.loss, self.model, state.step
         else:
             return
-        if self.validator is None and lowest < state.best_loss:
+        before = info.loss_before
+        polished = info.polishes and before is not None and before <= state.best_loss * (1 + ROUNDING)
+        if self.validator is None and (lowest < state.best_loss or polished):
             state.best_loss, state.best_params, state.best_step = lowest, params, step
 
     def validate_start(self, row: Row) -> None:
@@ -151,7 +156,8 @@ class Tracker:
         if self.validator is None:
             if last < best:
                 best, state.best_params, state.best_step = last, model, state.step
-            if not best <= state.initial_loss:
+            # Polished from where they started, parameters may be better by no more than rounding shows.
+            if not best <= state.initial_loss * (1 + ROUNDING):
                 best, state.best_params, state.best_step = state.initial_loss, initial, 0
         return FinalLosses(last, best)
 

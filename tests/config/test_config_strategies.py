@@ -113,6 +113,42 @@ def test_classes_are_not_accelerated():
     assert resolve(config).optimizer.acceleration == "none"
 
 
+FORMULA = """
+dataset: {name: table, path: t.csv, inputs: [x], targets: [y]}
+model: {name: formula, expression: a*x, parameters: {a: 1}}
+"""
+
+
+def resolved(text):
+    config = resolve(validate(parse(text, "c")))
+    assert resolve(config) == config
+    lm = config.optimizer
+    return lm.solver.name, lm.damping.update, lm.damping.scaling.name, lm.polishing
+
+
+def test_formulas_have_defaults_of_their_own():
+    assert resolved(FORMULA) == ("qr", "trust-region", "typical", "undamped")
+    tolerances = resolve(validate(parse(FORMULA, "c"))).training
+    assert (tolerances.gradient_tolerance, tolerances.step_tolerance) == (0, 0)
+    said = "optimizer: {name: lm, solver: auto, damping: {update: nielsen}, polishing: none}"
+    assert resolved(FORMULA + said) == ("auto", "nielsen", "typical", "none")
+    said = "optimizer: {name: lm, damping: {update: nielsen, scaling: more}}"
+    assert resolved(FORMULA + said) == ("qr", "nielsen", "more", "undamped")
+    others = ("auto", "nielsen", "identity", "none")
+    assert resolved(FORMULA + "training: {batch_size: 5}") == others
+    assert resolved(FORMULA + "optimizer: {name: lm, rows: 0.5}") == others
+    assert resolved("dataset: sinc\nmodel: mlp\n") == others
+
+
+def test_polishing_is_for_steps_by_all_rows_and_parameters():
+    with pytest.raises(
+        ConfigError, match=r"polishing: is for steps by all rows and parameters; leave out rows"
+    ):
+        validate(
+            parse("dataset: sinc\nmodel: mlp\noptimizer: {name: lm, polishing: undamped, rows: 0.5}", "c")
+        )
+
+
 def test_json_schema():
     definitions = json_schema()["$defs"]
     names, pattern, sections = definitions["LmConfig"]["properties"]["acceptance"]["anyOf"]
@@ -124,6 +160,7 @@ def test_json_schema():
         "identity",
         "marquardt",
         "more",
+        "typical",
     ]
 
 

@@ -10,7 +10,8 @@ import tensorflow as tf
 from lmrun.curvature.batch import for_kernels, make_rows, split_batch
 from lmrun.curvature.jacobian import linearize
 from lmrun.curvature.kernels import Kernels
-from lmrun.curvature.problem import Problem, Trial
+from lmrun.curvature.problem import Problem
+from lmrun.curvature.trial import Trial
 from lmrun.datasets.base import Split
 from lmrun.linalg.algebra import INVALID, StepScalars
 from lmrun.linalg.host import HostAlgebra, symmetrized

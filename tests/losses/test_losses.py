@@ -19,6 +19,9 @@ CONFIGS = {
     "mae": {"name": "mae"},
     "huber": {"name": "huber"},
     "huber-0.3": {"name": "huber", "delta": 0.3},
+    "soft_l1": {"name": "soft_l1", "scale": 0.5},
+    "cauchy": {"name": "cauchy", "scale": 2.0},
+    "arctan": {"name": "arctan"},
     "binary": {"name": "binary_crossentropy"},
     "binary projected": {"name": "binary_crossentropy", "curvature": "projected"},
     "binary square-root": {"name": "binary_crossentropy", "curvature": "square-root"},
@@ -34,6 +37,10 @@ CONFIGS = {
 }
 KINDS = {"binary": "binary", "categorical": "one_hot", "sparse": "labels"}
 KERAS = {
+    # As SciPy defines them.
+    "soft_l1": lambda t, z: tf.reduce_mean(0.5**2 * 2 * (tf.sqrt(1 + ((t - z) / 0.5) ** 2) - 1), axis=-1),
+    "cauchy": lambda t, z: tf.reduce_mean(2**2 * tf.math.log(1 + ((t - z) / 2) ** 2), axis=-1),
+    "arctan": lambda t, z: tf.reduce_mean(tf.atan((t - z) ** 2), axis=-1),
     "mse": keras.losses.mean_squared_error,
     "mae": keras.losses.mean_absolute_error,
     "huber": keras.losses.huber,
@@ -174,6 +181,9 @@ def test_the_curvature_of_the_softmax_by_its_formula(make_loss, targets_for):
         ("mae", lambda error: 0.5 / np.abs(error)),
         ("huber", lambda error: 0.5 * np.minimum(1, 1 / np.abs(error))),
         ("huber-0.3", lambda error: 0.5 * np.minimum(1, 0.3 / np.abs(error))),
+        ("soft_l1", lambda error: 1 / np.sqrt(1 + (error / 0.5) ** 2)),
+        ("cauchy", lambda error: 1 / (1 + (error / 2) ** 2)),
+        ("arctan", lambda error: 1 / (1 + error**4)),
     ],
 )
 def test_squared_factor_is_the_reweighted_least_squares_weight(case, weight, loss, targets):

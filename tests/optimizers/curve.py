@@ -5,7 +5,7 @@ from types import SimpleNamespace
 import numpy as np
 import tensorflow as tf
 
-from lmrun.curvature.problem import Trial
+from lmrun.curvature.trial import Trial
 from lmrun.linalg.algebra import INVALID, StepScalars
 from lmrun.linalg.host import HostAlgebra
 

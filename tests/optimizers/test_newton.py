@@ -7,7 +7,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from lmrun.config.optimizers import NewtonConfig
-from lmrun.curvature.problem import Trial
+from lmrun.curvature.trial import Trial
 from lmrun.linalg.algebra import INVALID, StepScalars
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra

@@ -48,7 +48,7 @@ def run(request, make_driver):
         count = 1 if len(losses) == 1 else driver.most_steps
         params, state, info = driver.advance(params, state, len(losses) - 1, count)
         losses += list(info.losses)
-    return request.param, losses, params.numpy()
+    return request.param, losses, np.asarray(params)
 
 
 def test_steps_and_losses(run):

@@ -23,7 +23,9 @@ PROBLEMS = {
     "noisy": ("a*exp(b*x) - y", 2 * np.exp(x) + np.sin(9 * y), (1.0, 0.5), None),
 }
 """Expression, targets, start and solution; SciPy knows the one of the last, whose residuals stay."""
-SETTINGS = {"constant": {"value": 1e-3}}
+SETTINGS = {("constant", scaling): {"value": 1e-3} for scaling in SCALINGS}
+# Its diagonal is the square of the residuals at the start, which are 10 to 100.
+SETTINGS["constant", "typical"] = {"value": 1e-6}
 STEPS = 60
 
 
@@ -37,7 +39,7 @@ def problem(request, make_formula, make_problem):
 
 
 def optimizer_of(update, scaling, acceptance):
-    damping = {"update": update, "scaling": scaling, **SETTINGS.get(update, {})}
+    damping = {"update": update, "scaling": scaling, **SETTINGS.get((update, scaling), {})}
     return levenberg_marquardt(
         LmConfig.model_validate({"name": "lm", "damping": damping, "acceptance": acceptance})
     )

@@ -12,7 +12,7 @@ from lmrun.plotting.classes import confusion, draw_confusion, plot_confusion, wo
 from lmrun.plotting.damping import draw_damping
 from lmrun.plotting.filters import draw_filters, plot_filters
 from lmrun.plotting.fit import draw_fit, plot_fit
-from lmrun.plotting.fitted import Fitted, Part, digits, r_squared
+from lmrun.plotting.fitted import Curve, Fitted, Part, digits, r_squared
 from lmrun.plotting.residuals import draw_residuals, plot_residuals
 from lmrun.plotting.style import styled
 
@@ -163,3 +163,23 @@ def test_damping(make_run):
     assert lower.get_xlabel() == "step"
     with pytest.raises(UsageError, match="has no damping"):
         draw_damping(make_run([1.0, 0.5]))
+
+
+def test_a_curve_with_its_bands():
+    x = np.linspace(-1, 1, 50)
+    curve = Curve(
+        x, np.sin(3 * x), np.full(50, 0.1), np.full(50, 0.3), 0.9, "12.3 of 25 parameters effective"
+    )
+    upper = drawn(draw_fit, replace(made(), curve=lambda: curve)).axes[0]
+    assert [band.get_label() for band in upper.collections] == [
+        "90 % confidence band",
+        "90 % prediction band",
+    ]
+    heights = [np.ptp(band.get_paths()[0].vertices[:, 1]) for band in upper.collections]
+    assert heights == pytest.approx([np.ptp(curve.y) + 0.2, np.ptp(curve.y) + 0.6])
+    fit = next(line for line in upper.lines if line.get_label() == "fit")
+    assert np.array_equal(fit.get_xdata(), x)
+    assert upper.get_title(loc="left") == "12.3 of 25 parameters effective"
+    none = drawn(draw_fit, replace(made(), curve=lambda: Curve(x, x, note="no bands: why"))).axes[0]
+    assert not none.collections
+    assert none.get_title(loc="left") == "no bands: why"

@@ -13,11 +13,10 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lmrun.curvature.batch import draw_on_host, host_rows
 from lmrun.curvature.graph import Call, Graph
+from lmrun.curvature.host.base import NumpyKernels, silent
 from lmrun.curvature.host.chain import Chain, Point, chain_of
 from lmrun.curvature.jacobian import Linear
-from lmrun.curvature.kernels import Kernels
 from lmrun.losses.base import Loss
 from lmrun.losses.elementwise import MeanSquaredError
 from lmrun.models.network import Network
@@ -25,10 +24,6 @@ from lmrun.models.network import Network
 Array = NDArray[np.floating]
 Tensor = Any
 """An array, or a tensor on the CPU, of which NumPy takes a view."""
-
-silent = np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
-"""A step may lead anywhere: what is not finite there is seen by its loss."""
-
 
 PIECE_BYTES = 2**20
 """Of a piece of the Jacobian: half of a core's own cache (docs/benchmarks.md)."""
@@ -52,10 +47,8 @@ class Passed(NamedTuple):
     value: float
 
 
-class HostKernels(Kernels):
+class HostKernels(NumpyKernels):
     """Kernels whose derivatives of first and second order along a line need no compiler.
-
-    What is not here, such as the Hessian, is compiled as for any network.
 
     Args:
         network: The model.
@@ -63,7 +56,6 @@ class HostKernels(Kernels):
         chain: The model's layers.
     """
 
-    compiles = False
     most_rows_alone = 4096
     """Threads of NumPy wait for each other between operations: two of them take 2.3 ms for 2,048 rows of 61
     parameters and 4.3 for 8,192, one 1.4 and 4.8; of 311 parameters 2,488 rows take 8.1 ms either way."""
@@ -72,8 +64,6 @@ class HostKernels(Kernels):
     8.9 ms with 8 MiB, 7.6 with 12; more only adds to the peak (docs/benchmarks.md)."""
     multiple = 16
     """Numbers of float32 in a line of the cache: features that begin with one take half of the time."""
-    hold = staticmethod(host_rows)
-    draw = staticmethod(draw_on_host)
 
     def __init__(self, network: Network, loss: Loss, chain: Chain) -> None:
         super().__init__(network, loss)
@@ -92,11 +82,6 @@ class HostKernels(Kernels):
     def table_bytes(self, rows: int, itemsize: int) -> int:
         """A piece."""
         return min(super().table_bytes(rows, itemsize), PIECE_BYTES)
-
-    def point(self, vector: Tensor) -> Array:
-        """[n]."""
-        array: Array = np.asarray(vector)
-        return array
 
     @silent
     def host_outputs(self, params: Tensor, inputs: Tensor) -> Array:

@@ -23,18 +23,21 @@ class Formula:
         return isinstance(layer, FormulaLayer)
 
     def forward(self, layer: keras.Layer, weights: Sequence[Tensor], inputs: Sequence[Tensor]) -> Tensor:
-        """[columns, rows] to [1, rows]."""
-        return layer.values(weights, tf.transpose(inputs[0]))[None, :]
+        """[columns, rows] to [responses, rows]."""
+        return tf.stack(layer.values(weights, tf.transpose(inputs[0])))
 
     def block(
         self, layer: keras.Layer, weights: Sequence[Tensor], inputs: Sequence[Tensor], cotangents: Tensor
     ) -> Tensor:
-        """[columns, rows] and [1, rows] to [parameters, rows]."""
+        """[columns, rows] and [responses, rows] to [parameters, rows]."""
         copies = [tf.broadcast_to(weight, [inputs[0].shape[1]]) for weight in weights]
         with tf.GradientTape(watch_accessed_variables=False) as tape:
             tape.watch(copies)
             values = layer.values(copies, tf.transpose(inputs[0]))
         columns = tape.gradient(
-            values, copies, output_gradients=cotangents[0], unconnected_gradients=tf.UnconnectedGradients.ZERO
+            values,
+            copies,
+            output_gradients=tf.unstack(cotangents),
+            unconnected_gradients=tf.UnconnectedGradients.ZERO,
         )
         return tf.stack(columns, axis=0)

@@ -44,9 +44,11 @@ ASSEMBLIES: dict[str, Callable[[Any], Assembly]] = {
 
 
 @compiled
-def _bent(step: Tensor, turn: Tensor, rate: Tensor) -> Tensor:
+def _bent(step: Tensor, turn: Tensor, scaling: Tensor, rate: Tensor) -> Tensor:
+    root = tf.sqrt(scaling)
+    small = 2 * rate * tf.norm(root * turn) <= MOST_BENT * tf.norm(root * step)
     # A turn that is not a number compares as false: the step stays straight.
-    return tf.where(2 * rate * tf.norm(turn) <= MOST_BENT * tf.norm(step), step + 0.5 * rate * turn, step)
+    return tf.where(small, step + 0.5 * rate * turn, step)
 
 
 @compiled
@@ -186,7 +188,9 @@ class DeviceAlgebra:
         assert damped is not None, "on the device a failed factorization is NaN"
         value, straight, system = damped
         rate, drift = tf.constant(motion.rate, straight.dtype), motion.drift
-        step = straight if bend is None else _bent(straight, system.turn(bend(straight)), rate)
+        step = (
+            straight if bend is None else _bent(straight, system.turn(bend(straight)), damping.scaling, rate)
+        )
         moved, scalars = _damped_move(
             params,
             (straight, step),

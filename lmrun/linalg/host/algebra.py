@@ -143,7 +143,7 @@ class HostAlgebra:
                 predicted += _drifting(curvature, value, weighted, (rate, drift))
             if bend is not None:
                 turn = system.turn(self.adopt(bend(step)))
-                if turn is not None and 2 * rate * np.linalg.norm(turn) <= MOST_BENT * np.linalg.norm(step):
+                if turn is not None and 2 * rate * _length(turn, damping) <= MOST_BENT * math.sqrt(square):
                     step = step + 0.5 * rate * turn
             if rate != 1:
                 step = rate * step
@@ -161,6 +161,11 @@ class HostAlgebra:
                 return params, math.nan, INVALID
             predicted = length * (0.5 * length - 1) * float(step @ curvature.gradient)
             return _moved(params, length * step, loss, (predicted, 0.0, 0.0))
+
+
+def _length(step: Array, damping: Damping) -> float:
+    """|D^(1/2) step|_2."""
+    return math.sqrt(float(step @ (damping.scaling * step)))
 
 
 def _drifting(curvature: Curvature, damping: float, weighted: Array, motion: tuple[float, Array]) -> float:

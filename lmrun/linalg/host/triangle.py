@@ -80,9 +80,16 @@ class HostTriangle(HostCurvature):
         return self._solvable(damped)
 
     def whole(self) -> Array | None:
-        """R v = -Q^T r, unless R is singular to working precision."""
+        """R v = -Q^T r, unless R is singular to working precision whatever the parameters' units.
+
+        The error of the solution does not depend on the lengths of the columns (van der Sluis 1969), so they
+        are 1 for the test.
+        """
         system = self._solvable(self.triangle)
-        return None if is_singular(system.factor) else system.step()
+        lengths = np.linalg.norm(system.factor, axis=0)
+        if not np.all(lengths > 0) or is_singular(np.asfortranarray(system.factor / lengths)):
+            return None
+        return system.step()
 
     def squared(self, vector: Array) -> float:
         """|R v|^2."""

@@ -1,0 +1,230 @@
+"""The kernels of a formula, in NumPy.
+
+A formula has few rows and parameters. Tracing and compiling it takes a second, a step of it in NumPy less
+than a millisecond; and NumPy's functions are right to the last digit or two, which XLA's approximations are
+not.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+import numpy as np
+import tensorflow as tf
+from numpy.typing import NDArray
+
+from lmrun.curvature.host.base import NumpyKernels, silent
+from lmrun.curvature.host.jets import Jet, Value, along, call, variables
+from lmrun.curvature.jacobian import Linear
+from lmrun.losses.base import Loss
+from lmrun.losses.elementwise import Elementwise, MeanSquaredError
+from lmrun.models.expressions import Expressions
+from lmrun.models.formula import Formula
+from lmrun.models.network import Network
+
+Array = NDArray[np.floating]
+Tensor = Any
+"""An array, or a tensor on the CPU, of which NumPy takes a view."""
+
+
+EXTENDED_ROWS = 4096
+"""Up to here residuals are formed in extended precision, see `FormulaKernels.errors`: beyond, its functions,
+ten times as slow, would be felt."""
+
+
+class FormulaKernels(NumpyKernels):
+    """See `Kernels`; the Jacobian is made in forward mode, by as many derivatives as there are parameters.
+
+    Args:
+        network: One formula.
+        loss: A sum over elements of e = outputs - targets.
+        expressions: What the formula computes.
+    """
+
+    knows_hessian = True
+
+    def __init__(self, network: Network, loss: Elementwise, expressions: Expressions) -> None:
+        super().__init__(network, loss)
+        self.elementwise = loss
+        self.expressions = expressions
+        self.value = self.host_value
+        self.value_and_gradient = self.host_value_and_gradient
+        self.jacobian_and_residual = self.host_jacobian_and_residual
+        self.gradient_and_hessian = self.host_gradient_and_hessian
+        self.bend = self.host_bend
+        self.bent_residual = self.host_bent_residual
+        self.outputs = self.host_outputs
+
+    def row_bytes(self, itemsize: int) -> int:
+        """Its rows of the Jacobian, about three times: parts of the expression have derivatives too."""
+        return 3 * self.table_bytes(1, itemsize)
+
+    def evaluate(self, values: Sequence[Value], inputs: Tensor) -> list[Value]:
+        """The responses for inputs [columns, rows]."""
+        return self.expressions.outputs(values, list(np.asarray(inputs)), call)
+
+    @silent
+    def host_outputs(self, params: Tensor, inputs: Tensor) -> Array:
+        """See `Kernels.plain_outputs`."""
+        return self._outputs(np.asarray(params), np.asarray(inputs))
+
+    def _outputs(self, params: Array, columns: Array) -> Array:
+        """[rows, responses] in the type of params [n] and columns [columns, rows]."""
+        made: list[Any] = self.evaluate(list(params[:, None]), columns)
+        outputs = np.empty((columns.shape[1], len(made)), columns.dtype)
+        for place, values in enumerate(made):
+            outputs[:, place] = values
+        return outputs
+
+    def errors(self, params: Tensor, inputs: Tensor, targets: Tensor) -> Array:
+        """Outputs - targets [rows, responses], rounded once.
+
+        Where a formula fits well, this difference of nearly equal numbers has lost digits if both were
+        rounded before. So outputs in float64 are evaluated in the processor's extended precision (64 bits of
+        80 on x86; where there is none, this is float64). Steps by such residuals go on to the last digit:
+        iterative refinement, Björck 1996, Numerical methods for least squares problems, section 2.9.
+        """
+        here, columns, observed = np.asarray(params), np.asarray(inputs), np.asarray(targets)
+        if columns.dtype == np.float64 and columns.shape[1] <= EXTENDED_ROWS:
+            outputs = self._outputs(here.astype(np.longdouble), columns.astype(np.longdouble))
+        else:
+            outputs = self._outputs(here, columns)
+        errors: Array = (outputs - observed).astype(columns.dtype)
+        return errors
+
+    @silent
+    def host_value(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> float:
+        """See `Kernels.plain_value`."""
+        return self._value(self.errors(params, inputs, targets), weights)
+
+    @silent
+    def host_value_and_gradient(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
+    ) -> tuple[float, Array]:
+        """See `Kernels.plain_value_and_gradient`."""
+        table, _, value = self.host_jacobian_and_residual(params, inputs, targets, weights)
+        return value, 2 / self.graph.width * (table[:-1] @ table[-1])
+
+    @silent
+    def host_jacobian_and_residual(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor, key: Tensor | None = None
+    ) -> Linear:
+        """See `Kernels.plain_jacobian_and_residual`."""
+        errors = self.errors(params, inputs, targets)
+        table = np.empty((self.network.size + 1, errors.size), errors.dtype)
+        table[:-1] = self._jacobian(np.asarray(params), inputs, errors)
+        table[-1] = errors.T.ravel()
+        table *= np.broadcast_to(self._root(errors, weights), errors.T.shape).ravel()
+        return Linear(table, None, self._value(errors, weights))
+
+    @silent
+    def host_gradient_and_hessian(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
+    ) -> tuple[Array, Array]:
+        """See `Kernels.plain_gradient_and_hessian`.
+
+        With l' and l'' of the loss of a row by an output f, the Hessian is the sum of l'' J^T J + l' f''; the
+        second derivative of f along e_i + e_j is f_ii + 2 f_ij + f_jj.
+        """
+        here, errors = np.asarray(params), self.errors(params, inputs, targets)
+        slope, bend = self._slopes(errors)
+        weight = np.asarray(weights)
+        jacobian = self._jacobian(here, inputs, errors)
+        by_row = (slope.T * weight).ravel()
+        hessian: Array = (jacobian * (bend.T * weight).ravel()) @ jacobian.T
+        size = len(here)
+        curved = np.zeros((size, size), here.dtype)
+        for i in range(size):
+            for j in range(i + 1):
+                direction = np.zeros_like(here)
+                direction[[i, j]] = 1
+                curved[i, j] = curved[j, i] = by_row @ self._turned(here, direction, inputs, errors).ravel()
+        own = np.diag(curved)
+        mixed = (curved - own[:, None] - own[None, :]) / 2
+        np.fill_diagonal(mixed, own)
+        return jacobian @ by_row, hessian + mixed
+
+    def _slopes(self, errors: Array) -> tuple[Array, Array]:
+        """The first and second derivative of every row's loss by its outputs, [rows, responses] each."""
+        if isinstance(self.elementwise, MeanSquaredError):
+            return 2 / errors.shape[1] * errors, np.full_like(errors, 2 / errors.shape[1])
+        here, zeros = tf.constant(errors), tf.zeros_like(errors)
+        with tf.GradientTape() as outer:
+            outer.watch(here)
+            with tf.GradientTape() as inner:
+                inner.watch(here)
+                values = self.elementwise.values(here, zeros)
+            slope = inner.gradient(values, here)
+        bend = outer.gradient(slope, here, unconnected_gradients=tf.UnconnectedGradients.ZERO)
+        return np.asarray(slope), np.asarray(bend)
+
+    def _jacobian(self, params: Array, inputs: Tensor, errors: Array) -> Array:
+        """J^T [n, responses rows], without weights."""
+        made = self.evaluate(variables(params), inputs)
+        table = np.zeros((len(params), *errors.T.shape), errors.dtype)
+        for place, response in enumerate(made):
+            for parameter, slope in response.first.items() if isinstance(response, Jet) else ():
+                table[parameter, place] = slope
+        return table.reshape(len(params), -1)
+
+    def _turned(self, params: Array, direction: Array, inputs: Tensor, errors: Array) -> Array:
+        """The outputs' second derivative along a direction [n], [responses, rows]."""
+        bent = np.zeros_like(errors.T)
+        for place, response in enumerate(self.evaluate(along(params, direction), inputs)):
+            if isinstance(response, Jet):
+                bent[place] = response.second
+        return bent
+
+    @silent
+    def host_bend(  # noqa: PLR0917 - as all kernels
+        self,
+        params: Tensor,
+        direction: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        key: Tensor | None = None,
+    ) -> Array:
+        """See `Kernels.plain_bend`."""
+        table = self.host_jacobian_and_residual(params, inputs, targets, weights).rows
+        bent: Array = table[:-1] @ self.host_bent_residual(params, direction, inputs, targets, weights)
+        return bent
+
+    @silent
+    def host_bent_residual(  # noqa: PLR0917 - as all kernels
+        self,
+        params: Tensor,
+        direction: Tensor,
+        inputs: Tensor,
+        targets: Tensor,
+        weights: Tensor,
+        key: Tensor | None = None,
+    ) -> Array:
+        """See `Kernels.plain_bent_residual`."""
+        errors = self.errors(params, inputs, targets)
+        bent = self._turned(np.asarray(params), np.asarray(direction), inputs, errors)
+        return np.ravel(bent * self._root(errors, weights))
+
+    def _root(self, errors: Array, weights: Tensor) -> Array:
+        """sqrt(w) F, [responses, rows] or what broadcasts to that."""
+        root: Array = np.sqrt(np.asarray(weights))
+        if not isinstance(self.elementwise, MeanSquaredError):
+            root = root * np.asarray(self.elementwise.root(errors, np.zeros_like(errors))).T
+        return root
+
+    def _value(self, errors: Array, weights: Tensor) -> float:
+        """Sum of w_i l_i, added up in float64."""
+        if isinstance(self.elementwise, MeanSquaredError):
+            values = np.mean(np.square(errors), axis=1)
+        else:
+            values = np.asarray(self.elementwise.values(errors, np.zeros_like(errors)))
+        return float(np.sum(values * np.asarray(weights), dtype=np.float64))
+
+
+def formula_kernels(network: Network, loss: Loss) -> FormulaKernels | None:
+    """Return the kernels of a formula in NumPy; None for other models, or a loss of another kind."""
+    layers = network.model.layers
+    if len(layers) != 1 or not isinstance(layers[0], Formula) or not isinstance(loss, Elementwise):
+        return None
+    return FormulaKernels(network, loss, layers[0].expressions)

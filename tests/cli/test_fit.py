@@ -1,0 +1,126 @@
+"""`lmrun fit`: one line, the run directory of a config file, and a parameter table."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from typer.testing import CliRunner
+
+from lmrun.cli import app
+from lmrun.cli.plotted import fitted
+from lmrun.config.load import load_config
+from lmrun.runs.layout import RunDirectory
+
+NIST = Path(__file__).parents[1] / "data" / "nist_strd.json"
+MISRA = next(problem for problem in json.loads(NIST.read_text()) if problem["name"] == "Misra1a")
+FORMULA = "y ~ b1*(1 - exp(-b2*x))"
+STARTS = ("--start", "b1=250", "b2=0.0005")
+
+
+def invoke(*arguments, command="fit"):
+    return CliRunner().invoke(app, [command, *arguments])
+
+
+@pytest.fixture
+def table(tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    rows = [f"{x!r},{y!r},{0.1 + 0.01 * y!r}" for x, y in zip(MISRA["x"][0], MISRA["y"], strict=True)]
+    Path("a.csv").write_text("\n".join(["x,y,s", *rows]) + "\n")
+    return "a.csv"
+
+
+def test_a_whole_fit(table, tmp_path):
+    result = invoke(table, FORMULA, *STARTS, "--profile", "--bootstrap", "100", "--name", "one", "--json")
+    assert (result.exit_code, result.exception) == (0, None)
+    document = json.loads(result.stdout)
+    fit = document["fit"]
+    for name, value in MISRA["certified"].items():
+        one = fit["estimates"][name]
+        assert document["params"][name] == one["value"] == pytest.approx(value, rel=1e-10)
+        assert one["standard_error"] == pytest.approx(MISRA["standard_deviation"][name], rel=1e-10)
+        low, high = fit["profile"]["intervals"][name]["interval"]
+        assert (low, high) == pytest.approx(one["interval"], rel=2e-3)
+        assert (low, high) != tuple(one["interval"])
+        drawn = fit["bootstrap"]["estimates"][name]
+        assert drawn["standard_error"] == pytest.approx(one["standard_error"], rel=0.35)
+    assert (fit["bootstrap"]["draws"], fit["bootstrap"]["seed"], fit["level"]) == (100, 10, 0.95)
+    run = tmp_path / "runs" / "one"
+    assert json.loads((run / "summary.json").read_text())["fit"] == fit
+    source = (run / "source.yaml").read_text()
+    assert source.startswith(f"# lmrun fit a.csv '{FORMULA}' --start b1=250 b2=0.0005\n")
+    assert load_config(str(run / "source.yaml")).config == load_config(str(run / "config.yaml")).config
+    shown = invoke("one", command="show").stdout
+    assert "standard error" in shown
+    assert "by profile" in shown
+    assert "by bootstrap" in shown
+    curve = fitted(RunDirectory(run)).curve()
+    b1, b2 = document["params"].values()
+    np.testing.assert_allclose(curve.y, b1 * (1 - np.exp(-b2 * curve.x)), rtol=1e-12)
+    assert (curve.x[0], curve.x[-1], len(curve.x)) == (min(MISRA["x"][0]), max(MISRA["x"][0]), 500)
+    assert np.all((curve.confidence > 0) & (curve.confidence < curve.prediction))
+    assert "plot" in result.stderr
+    assert "standard error" not in result.stderr
+
+
+def test_the_table_is_the_output(table):
+    changes = ["training.max_steps=200", "precision=float64", "model.parameters.b1.start=250"]
+    more = ("--level", "0.9", "--seed", "3")
+    result = invoke(table, FORMULA, "--start", "b2=0.0005", "b1=1", *changes, *more)
+    assert result.exit_code == 0
+    assert "90 % interval" in result.stdout
+    assert "238.942" in result.stdout
+    assert "lmrun plot" in result.stderr
+    (run,) = Path("runs").iterdir()
+    assert (run / "overrides.txt").read_text().split() == [*changes, "seed=3"]
+
+
+def test_sigma(table):
+    result = invoke(table, FORMULA, *STARTS, "--sigma", "s", "--absolute-sigma", "--name", "known")
+    assert result.exit_code == 0
+    assert "sigma is known: chi² " in result.stdout
+    relative = json.loads(invoke(table, FORMULA, *STARTS, "--sigma", "s", "--json", "--quiet").stdout)["fit"]
+    known = json.loads(Path("runs/known/summary.json").read_text())["fit"]
+    for name, one in known["estimates"].items():
+        ratio = relative["estimates"][name]["standard_error"] / one["standard_error"]
+        assert ratio == pytest.approx(relative["residual_standard_deviation"], rel=1e-9)
+
+
+@pytest.mark.parametrize("loss", ["mae", "soft_l1"])
+def test_other_losses_have_no_standard_errors(table, loss):
+    result = invoke(table, FORMULA, *STARTS, "--loss", loss)
+    assert result.exit_code == 0
+    assert (
+        f"b1, b2: standard errors are those of least squares, loss: mse, and the loss is {loss}."
+        in result.stdout
+    )
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "words"),
+    [
+        (("a.csv", FORMULA), 2, "'b1', 'b2' are no columns and have no starts."),
+        (("a.csv", "y ~ b1*xx", "--start", "b1=1"), 2, "--start xx=1"),
+        (("a.csv", FORMULA, *STARTS, "--level", "95"), 2, "--level: should lie between 0 and 1"),
+        (("a.csv", FORMULA, *STARTS, "--absolute-sigma"), 2, "name the column too"),
+        (("a.csv", FORMULA, *STARTS, "--cases"), 2, "--cases says what --bootstrap N draws"),
+        (("a.csv", FORMULA, *STARTS, "--bootstrap", "5"), 2, "--bootstrap"),
+        (("a.csv", FORMULA, *STARTS, "--sigma", "t"), 2, "there is no column 't'"),
+        (("a.csv", FORMULA, *STARTS, "--sigma", "s", "--loss", "huber"), 2, "weighs squared errors"),
+        (("a.csv", FORMULA, *STARTS, "--sigma", "x"), 2, "the column 'x' is named twice"),
+        (("a.csv", FORMULA, *STARTS, "--loss", "hubert"), 2, "Did you mean 'huber'?"),
+        (("a.csv", FORMULA, *STARTS, "--loss", "huber", "--profile"), 2, "--profile is for least squares"),
+        (("a.csv", FORMULA, *STARTS, "--loss", "mae", "--bootstrap", "100"), 2, "not for mae"),
+        (("a.csv", FORMULA, *STARTS, "b3"), 2, "'b3' is not NAME=VALUE"),
+        (("a.csv", FORMULA, *STARTS, "trainig.max_steps=3"), 2, "Did you mean 'training'?"),
+        ((*STARTS, "a.csv", FORMULA), 2, "'b2=0.0005' stands where the table should"),
+        (("b.csv", FORMULA, *STARTS), 3, "b.csv"),
+        (("a.txt", FORMULA, *STARTS), 3, "the suffix '.txt' is not one of"),
+    ],
+)
+def test_refusals(table, arguments, code, words):
+    result = invoke(*arguments)
+    assert result.exit_code == code
+    assert words in result.stderr
+    assert "Traceback" not in result.stderr
+    assert not Path("runs").exists()

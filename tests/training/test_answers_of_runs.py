@@ -1,0 +1,202 @@
+"""The answers of a run by its own kernels, against the closed forms and NIST's certified values."""
+
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+from scipy.optimize import curve_fit
+from scipy.stats import norm
+from scipy.stats import t as student
+
+from lmrun.build import build
+from lmrun.config.load import load_text
+from lmrun.inference.answers import answer
+from lmrun.inference.undefined import Undefined
+from lmrun.training.answers import answers_of, formula_answers
+from lmrun.training.bands import bands_of
+from lmrun.training.linearized import solution_of
+from lmrun.training.refits import KernelModel, Refits
+from lmrun.training.request import Request
+
+NIST = {
+    problem["name"]: problem
+    for problem in json.loads((Path(__file__).parents[1] / "data" / "nist_strd.json").read_text())
+}
+LINE = """
+dataset: {name: table, path: line.csv, inputs: [x], targets: [y]}
+model: {name: formula, expression: a + b*x, parameters: {a: 0, b: 0}}
+"""
+ROWS = 24
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory):
+    made = tmp_path_factory.mktemp("answers")
+    rng = np.random.default_rng(3)
+    x = np.linspace(-1, 2, ROWS)
+    y = 0.7 - 1.3 * x + 0.3 * rng.normal(size=ROWS)
+    w = rng.uniform(0.5, 2, ROWS)
+    np.savetxt(made / "line.csv", np.stack([x, y, w], axis=1), delimiter=",", header="x,y,w", comments="")
+    misra = NIST["Misra1a"]
+    table = np.stack([misra["x"][0], misra["y"]], axis=1)
+    np.savetxt(made / "misra.csv", table, fmt="%.17g", delimiter=",", header="x,y", comments="")
+    return made
+
+
+def made(folder, text, *overrides):
+    return build(load_text(text, folder / "a.yaml", overrides).config)
+
+
+@pytest.fixture(scope="module")
+def line(folder):
+    return made(folder, LINE)
+
+
+def least_squares(folder, weighted=False):
+    """Parameters, standard errors and deviation of the line in closed form."""
+    x, y, w = np.loadtxt(folder / "line.csv", delimiter=",", skiprows=1).T
+    root = np.sqrt(w) if weighted else np.ones(ROWS)
+    X = root[:, None] * np.stack([np.ones(ROWS), x], axis=1)
+    params, (squares,), _, _ = np.linalg.lstsq(X, root * y)
+    deviation = np.sqrt(squares / (ROWS - 2))
+    return params, deviation * np.sqrt(np.diag(np.linalg.inv(X.T @ X))), deviation
+
+
+def test_nist(folder):
+    text = LINE.replace("line.csv", "misra.csv").replace("a + b*x", "b1*(1 - exp(-b2*x))")
+    experiment = made(folder, text.replace("{a: 0, b: 0}", "{b1: 250, b2: 0.0005}"))
+    misra = NIST["Misra1a"]
+    params = np.array(list(misra["certified"].values()))
+    found = answer(solution_of(experiment, params))
+    for estimate in found.estimates:
+        expected = misra["standard_deviation"][estimate.name]
+        assert estimate.standard_error == pytest.approx(expected, rel=1e-9)
+    model = KernelModel(experiment)
+    x = np.array(misra["x"][0])
+    slopes = np.stack([1 - np.exp(-params[1] * x), params[0] * x * np.exp(-params[1] * x)], axis=1)
+    np.testing.assert_allclose(model.values(params), params[0] * slopes[:, 0], rtol=1e-12)
+    np.testing.assert_allclose(model.jacobian(params), slopes, rtol=1e-12)
+    assert Refits(experiment, found).bootstrap(20) == Refits(experiment, found).bootstrap(20)
+
+
+@pytest.mark.parametrize("weighted", [False, True])
+def test_a_line(folder, line, weighted):
+    experiment = made(folder, LINE, "dataset.sample_weight=w") if weighted else line
+    params, errors, deviation = least_squares(folder, weighted)
+    experiment.network.assign(params)
+    request = Request(level=0.9, profile=True, draws=200, kind="residual" if weighted else "case")
+    found = formula_answers(experiment, params, request)
+    assert found["residual_standard_deviation"] == pytest.approx(deviation, rel=1e-10)
+    for place, (name, one) in enumerate(found["estimates"].items()):
+        assert one["value"] == params[place]
+        assert one["standard_error"] == pytest.approx(errors[place], rel=1e-10)
+        assert found["profile"]["intervals"][name]["interval"] == pytest.approx(one["interval"], rel=1e-7)
+        drawn = found["bootstrap"]["estimates"][name]["standard_error"]
+        assert drawn == pytest.approx(one["standard_error"], rel=0.4)
+
+
+@pytest.mark.parametrize("known", [False, True])
+def test_sigma(folder, known):
+    """As SciPy's curve_fit, absolute_sigma or not."""
+    experiment = made(folder, LINE, "dataset.sigma=w")
+    x, y, w = np.loadtxt(folder / "line.csv", delimiter=",", skiprows=1).T
+    params, covariance = curve_fit(lambda x, a, b: a + b * x, x, y, sigma=w, absolute_sigma=known)
+    inner = np.linalg.lstsq(np.stack([1 / w, x / w], axis=1), y / w)[0]
+    found = formula_answers(experiment, inner, Request(known_sigma=known, profile=True))
+    assert found["known_sigma"] == known
+    for name, value, error in zip("ab", params, np.sqrt(np.diag(covariance)), strict=True):
+        one = found["estimates"][name]
+        assert one["value"] == pytest.approx(value, rel=1e-6)
+        assert one["standard_error"] == pytest.approx(error, rel=1e-6)
+        assert found["profile"]["intervals"][name]["interval"] == pytest.approx(one["interval"], rel=1e-7)
+    experiment.network.assign(inner)
+    train = experiment.dataset.train
+    confidence, prediction = bands_of(experiment, {"all": train}, known_sigma=known).parts["all"]
+    noise = 1.0 if known else found["residual_standard_deviation"]
+    t = norm.ppf(0.975) if known else student.ppf(0.975, ROWS - 2)
+    np.testing.assert_allclose(np.sqrt(prediction**2 - confidence**2), t * noise * w, rtol=1e-9)
+
+
+def test_normalized_targets_are_told_in_the_users_units(folder):
+    experiment = made(folder, LINE, "dataset.normalization=standard")
+    x, y, _ = np.loadtxt(folder / "line.csv", delimiter=",", skiprows=1).T
+    slope = np.corrcoef(x, y)[0, 1]
+    found = formula_answers(experiment, np.array([0.0, slope]))
+    _, errors, deviation = least_squares(folder)
+    assert found["residual_standard_deviation"] == pytest.approx(deviation, rel=1e-10)
+    assert found["estimates"]["b"]["standard_error"] == pytest.approx(
+        errors[1] * x.std() / y.std(), rel=1e-10
+    )
+
+
+def test_words_where_there_are_no_numbers(folder, line):
+    huber = formula_answers(made(folder, LINE, "loss=huber"), np.zeros(2))
+    assert huber["estimates"]["a"]["reason"].endswith("and the loss is huber")
+    lost = formula_answers(line, np.array([np.nan, 1.0]))
+    assert lost["estimates"]["b"]["reason"] == "residuals or derivatives are not finite there"
+    away = formula_answers(line, np.zeros(2))
+    assert away["estimates"]["a"]["reason"].startswith("the fit is not at a minimum")
+    assert away["residual_standard_deviation"] > 0
+
+
+def test_bands_of_a_line(folder, line):
+    params, _, deviation = least_squares(folder)
+    line.network.assign(params)
+    found = bands_of(line, {"training": line.dataset.train}, level=0.95)
+    x = line.dataset.train.inputs[:, 0]
+    variance = 1 / ROWS + (x - x.mean()) ** 2 / np.sum((x - x.mean()) ** 2)
+    t = 2.0738730679040147  # of 22 degrees of freedom
+    np.testing.assert_allclose(
+        found.parts["training"].confidence, t * deviation * np.sqrt(variance), rtol=1e-9
+    )
+    line.network.assign(np.zeros(2))
+    assert "not at a minimum" in bands_of(line, {"training": line.dataset.train}).reason
+
+
+def test_bands_of_a_network(folder):
+    text = LINE.splitlines()[1] + "\nmodel: {name: mlp, hidden: [3]}\n"
+    experiment = made(folder, text)
+    train = experiment.dataset.train
+    found = bands_of(experiment, {"training": train, "test": replace(train, weights=np.full(ROWS, 4.0))})
+    number = float(found.note.split()[0])
+    assert 0 < number < 10
+    document = answers_of(experiment, experiment.network.params())
+    assert document["effective_parameters"] == pytest.approx(number, abs=0.06)
+    confidence, prediction = found.parts["training"]
+    assert np.all((confidence > 0) & (confidence < prediction))
+    scale = float(experiment.dataset.target_map.scale[0])
+    errors = scale * (experiment.kernels.outputs(experiment.network.params(), train.inputs.T) - train.targets)
+    deviation = np.sqrt(np.sum(errors**2) / (ROWS - number))
+    rest = np.sqrt(prediction**2 - confidence**2)
+    np.testing.assert_allclose(rest / rest[0], 1, rtol=1e-9)
+    assert rest[0] == pytest.approx(2.1 * deviation, rel=0.1)
+    np.testing.assert_allclose(found.parts["test"].prediction ** 2 - confidence**2, rest**2 / 4, rtol=1e-9)
+    other = made(folder, text, "loss=mae")
+    assert isinstance(bands_of(other, {"training": train}), Undefined)
+    assert answers_of(other, other.network.params()) is None
+
+
+def test_several_responses(folder):
+    """Two lines with a common slope: one least squares problem of all residuals."""
+    x, y, w = np.loadtxt(folder / "line.csv", delimiter=",", skiprows=1).T
+    text = LINE.replace("[y]", "[y, w]").replace("a + b*x", "{w: c + b*x, y: a + b*x}")
+    experiment = made(folder, text.replace("{a: 0, b: 0}", "{a: 0, b: 0, c: 0}"))
+    zero, one = np.zeros(ROWS), np.ones(ROWS)
+    X = np.concatenate([np.stack([one, x, zero], axis=1), np.stack([zero, x, one], axis=1)])
+    both = np.concatenate([y, w])
+    params, (squares,), _, _ = np.linalg.lstsq(X, both)
+    found = formula_answers(experiment, params, Request(profile=True, draws=200))
+    assert found["observations"] == 2 * ROWS
+    inverse = np.linalg.inv(X.T @ X)
+    errors = np.sqrt(squares / (2 * ROWS - 3) * np.diag(inverse))
+    # The bootstrap leaves each response its own scatter, with that of the other in the same row.
+    scatter = np.kron(np.cov((both - X @ params).reshape(2, -1)), np.eye(ROWS))
+    own = np.sqrt(np.diag(inverse @ X.T @ scatter @ X @ inverse))
+    for name, error, alone in zip("abc", errors, own, strict=True):
+        line = found["estimates"][name]
+        assert line["standard_error"] == pytest.approx(error, rel=1e-10)
+        assert found["profile"]["intervals"][name]["interval"] == pytest.approx(line["interval"], rel=1e-7)
+        drawn = found["bootstrap"]["estimates"][name]["standard_error"]
+        assert drawn == pytest.approx(alone, rel=0.25)

@@ -1,0 +1,93 @@
+"""Several starts: the best end is kept, whatever stops in between, and the seed alone decides them."""
+
+import numpy as np
+import pytest
+from test_digits import fit
+
+from lmrun.build import as_params, build, starts_of
+from lmrun.config.document import parse
+from lmrun.config.load import validate
+from lmrun.config.schema import Config, resolve
+from lmrun.errors import ConfigError
+from lmrun.status import Status
+from lmrun.training.drivers import make_driver
+from lmrun.training.loop import schedule_of
+
+X = np.linspace(0, 3, 40)
+Y = 1.5 * np.sin(5 * X) + 0.01 * np.random.default_rng(2).normal(size=X.size)
+
+
+@pytest.fixture
+def config_of(tmp_path):
+    """A sine whose frequency starts far off: downhill from there lies another minimum."""
+    path = tmp_path / "data.csv"
+    path.write_text(
+        "x,y\n" + "".join(f"{x!r},{y!r}\n" for x, y in zip(map(float, X), map(float, Y), strict=True))
+    )
+
+    def make(restarts, seed=10):
+        parameters = {"a": 1, "b": {"start": 1.5, "range": [0.5, 9]}}
+        table = {"name": "table", "path": str(path), "inputs": ["x"], "targets": ["y"]}
+        model = {
+            "name": "formula",
+            "expression": "a*sin(b*x)",
+            "parameters": parameters,
+            "restarts": restarts,
+        }
+        return resolve(Config.model_validate({"seed": seed, "dataset": table, "model": model}))
+
+    return make
+
+
+def test_the_best_end_is_kept(config_of):
+    driver, single, _ = fit(config_of(0))
+    assert driver.loss(single) > 0.1
+    driver, params, infos = fit(config_of(12))
+    np.testing.assert_allclose(params, [1.5, 5], rtol=0.01)
+    assert infos[-1].status is Status.CONVERGED_DIGITS
+    assert infos[-1].losses[0] == driver.loss(params)
+    _, again, _ = fit(config_of(12))
+    np.testing.assert_array_equal(again, params)
+
+
+def test_they_go_on_after_a_break(config_of):
+    config = config_of(3)
+    _, expected, infos = fit(config)
+    experiment = build(config)
+    driver, params = make_driver(experiment, schedule_of(experiment)), as_params(experiment)
+    state = driver.init(params)
+    for step in range(len(infos)):
+        packed = {name: np.array(value) for name, value in driver.pack(state).items()}
+        params, state, _ = driver.advance(np.array(params), driver.unpack(packed), step, 1)
+    assert packed["start"] == 3
+    np.testing.assert_array_equal(params, expected)
+
+
+def test_starts_lie_in_their_ranges(config_of):
+    starts = starts_of(config_of(50))
+    assert starts.shape == (50, 2)
+    assert np.all(starts[:, 0] == 1)
+    assert np.all((starts[:, 1] >= 0.5) & (starts[:, 1] <= 9))
+    assert np.ptp(starts[:, 1]) > 7
+    assert not np.array_equal(starts, starts_of(config_of(50, seed=11)))
+    assert starts_of(config_of(0)) is None
+
+
+@pytest.mark.parametrize(
+    ("more", "words"),
+    [
+        ("", "draws starting values from ranges"),
+        ("optimizer: adam", "are for lm over all rows"),
+        ("training: {batch_size: 5}", "are for lm over all rows"),
+    ],
+)
+def test_what_restarts_need(more, words):
+    b = "{start: 1, min: 0, max: 2}" if more else "1"
+    text = f"""
+dataset: {{name: table, path: d.csv, inputs: [x], targets: [y]}}
+model: {{name: formula, expression: a*x + b, parameters: {{a: 1, b: {b}}}, restarts: 3}}
+{more}
+"""
+    with pytest.raises(ConfigError) as error:
+        validate(parse(text, "c"))
+    assert words in str(error.value)
