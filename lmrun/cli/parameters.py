@@ -24,7 +24,11 @@ Fit = Mapping[str, Any]
 
 def show_parameters(fit: Any, console: Console) -> None:
     """Print the section `fit` of a summary, as much of it as there is."""
-    if not isinstance(fit, Mapping) or not isinstance(fit.get("estimates"), Mapping):
+    estimates = fit.get("estimates") if isinstance(fit, Mapping) else None
+    if not isinstance(estimates, Mapping):
+        return
+    if not all(isinstance(one, Mapping) and "value" in one for one in estimates.values()):
+        # A summary that somebody has edited; the rest of the run is worth showing.
         return
     console.print()
     console.print(parameter_table(fit))

@@ -118,7 +118,7 @@ def test_what_was_asked_for():
     assert "bootstrap: 1,000 draws by residual, 2 without a fit, seed 10" in lines
 
 
-@pytest.mark.parametrize("fit", [None, {}, [], {"estimates": None}, "?"])
+@pytest.mark.parametrize("fit", [None, {}, [], {"estimates": None}, {"estimates": {"a": 3}}, "?"])
 def test_nothing_to_show(fit):
     assert shown(fit) == ""
 
