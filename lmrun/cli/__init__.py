@@ -22,6 +22,7 @@ COMMANDS: dict[str, str] = {
     "plot": "lmrun.cli.plot",
     "report": "lmrun.cli.report",
     "predict": "lmrun.cli.predict",
+    "export": "lmrun.cli.export",
     "ls": "lmrun.cli.ls",
     "show": "lmrun.cli.show",
     "rm": "lmrun.cli.rm",

@@ -84,6 +84,10 @@ class RunDirectory:
         """The whole model, loadable without lmrun's config."""
         return self.path / "model.keras"
 
+    def exported(self, suffix: str) -> Path:
+        """The model in another format, by the suffix of its file; a folder without one."""
+        return self.path / f"model{suffix}" if suffix else self.path / "savedmodel"
+
     @property
     def checkpoints(self) -> Path:
         """The folder of the checkpoints."""

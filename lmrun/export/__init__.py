@@ -1,0 +1,1 @@
+"""A trained model in the form in which it runs elsewhere."""

@@ -1,0 +1,97 @@
+"""The formats, each a function from a run's model to a file or folder."""
+
+from __future__ import annotations
+
+import shutil
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+
+import lmrun
+from lmrun.export.c_header import identifier, write_header
+from lmrun.export.stages import Affine, chain_of
+from lmrun.runs.files import replacing, write_text_atomically
+from lmrun.runs.layout import RunDirectory
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What is exported.
+
+    Attributes:
+        run: Where it was trained.
+        model: In the user's units.
+        inputs: What it reads.
+        targets: What it makes.
+        classification: Whether its outputs are logits.
+    """
+
+    run: RunDirectory
+    model: Any
+    inputs: tuple[str, ...]
+    targets: tuple[str, ...]
+    classification: bool
+
+
+@dataclass(frozen=True)
+class Format:
+    """A format.
+
+    Attributes:
+        suffix: Of the file; empty for a folder.
+        write: Writes it.
+    """
+
+    suffix: str
+    write: Callable[[Exported, Path], None]
+
+
+def to_keras(exported: Exported, output: Path) -> None:
+    """A copy of the run's own file."""
+    with replacing(output) as temporary:
+        shutil.copyfile(exported.run.model, temporary)
+
+
+def to_savedmodel(exported: Exported, output: Path) -> None:
+    """TensorFlow's SavedModel, whose endpoint is `serve`."""
+    exported.model.export(output, format="tf_saved_model", verbose=False)
+
+
+def to_npz(exported: Exported, output: Path) -> None:
+    """The stages of a chain as arrays: `1_scale`, `1_offset`, `2_kernel`, `2_bias`, `2_activation`, ..."""
+    arrays: dict[str, Any] = {"inputs": np.array(exported.inputs), "targets": np.array(exported.targets)}
+    for place, stage in enumerate(chain_of(exported.model).stages, start=1):
+        if isinstance(stage, Affine):
+            arrays[f"{place}_kernel"] = stage.kernel
+            arrays[f"{place}_activation"] = np.array(stage.activation)
+            if stage.bias is not None:
+                arrays[f"{place}_bias"] = stage.bias
+        else:
+            arrays |= {f"{place}_scale": stage.scale, f"{place}_offset": stage.offset}
+    with replacing(output) as temporary, temporary.open("wb") as file:
+        np.savez(file, **arrays)
+
+
+def to_c(exported: Exported, output: Path) -> None:
+    """A C99 header, see `c_header`."""
+    names = ", ".join(exported.inputs), ", ".join(exported.targets)
+    about = [
+        f"{names[1]} from {names[0]}: the run {exported.run.name}, written by lmrun {lmrun.__version__}.",
+        "Inputs and outputs are in the units of the data; normalization is part of the code.",
+        *(["The outputs are logits."] if exported.classification else []),
+    ]
+    write_text_atomically(output, write_header(chain_of(exported.model), identifier(output.stem), about))
+
+
+FORMATS: Mapping[str, Format] = MappingProxyType(
+    {
+        "keras": Format(".keras", to_keras),
+        "savedmodel": Format("", to_savedmodel),
+        "npz": Format(".npz", to_npz),
+        "c": Format(".h", to_c),
+    }
+)
