@@ -12,10 +12,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.errors import UsageError
-from lmrun.export.stages import Affine, Chain, Scale
+from lmrun.export.c_expression import Code, call, evaluate
+from lmrun.export.stages import Affine, Chain, Formula, Scale, Stage
+from lmrun.models.interpret import interpret
 
 COLUMNS = 4
 """Numbers in a line."""
+
+NUMBER = re.compile(r"(?<![\w.])(?:\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+)")
 
 ACTIVATIONS: Mapping[str, str] = MappingProxyType(
     {
@@ -25,7 +29,8 @@ ACTIVATIONS: Mapping[str, str] = MappingProxyType(
         "relu": "v > 0.0 ? v : 0.0",
         "elu": "v > 0.0 ? v : expm1(v)",
         "selu": "1.0507009873554805 * (v > 0.0 ? v : 1.6732632423543772 * expm1(v))",
-        "gelu": "0.5 * v * (1.0 + erf(v * 0.7071067811865475))",
+        # TensorFlow rounds the root of 2 to float32, in float64 too.
+        "gelu": "0.5 * v * (1.0 + erf(v / 1.4142135381698608))",
         "silu": "v / (1.0 + exp(-v))",
         "softplus": "v > 0.0 ? v + log1p(exp(-v)) : log1p(exp(v))",
         "softsign": "v / (1.0 + fabs(v))",
@@ -58,7 +63,7 @@ class Dialect:
         if not self.suffix:
             return text
         functions = re.sub(r"\b([a-z]\w*)\(", rf"\g<1>{self.suffix}(", text)
-        return re.sub(r"\b\d+\.\d+\b", rf"\g<0>{self.suffix}", functions)
+        return NUMBER.sub(rf"\g<0>{self.suffix}", functions)
 
 
 DIALECTS: Mapping[str, Dialect] = MappingProxyType(
@@ -83,7 +88,7 @@ def write_header(chain: Chain, name: str, about: Sequence[str]) -> str:
     width, source = chain.inputs, "x"
     for place, stage in enumerate(chain.stages):
         last = place == len(chain.stages) - 1
-        width_after = stage.kernel.shape[1] if isinstance(stage, Affine) else width
+        width_after = _width_after(stage, width)
         target = "y" if last else f"a{place + 1}"
         if not last:
             body.append(f"    {dialect.name} {target}[{width_after}];")
@@ -114,6 +119,16 @@ def write_header(chain: Chain, name: str, about: Sequence[str]) -> str:
     )
 
 
+def _width_after(stage: Stage, width: int) -> int:
+    match stage:
+        case Affine():
+            return int(stage.kernel.shape[1])
+        case Formula():
+            return len(stage.expressions.responses)
+        case Scale():
+            return width
+
+
 @dataclass(frozen=True)
 class _Stage:
     """The C code of a stage.
@@ -132,24 +147,52 @@ class _Stage:
     target: str
     width: int
 
-    def arrays(self, stage: Scale | Affine) -> Iterator[str]:
+    def arrays(self, stage: Stage) -> Iterator[str]:
         """The constants."""
-        if isinstance(stage, Scale):
-            yield self._array("scale", np.broadcast_to(stage.scale, self.width))
-            yield self._array("offset", np.broadcast_to(stage.offset, self.width))
-            return
-        yield self._array("w", stage.kernel.T)
-        if stage.bias is not None:
-            yield self._array("b", stage.bias)
+        match stage:
+            case Scale():
+                yield self._array("scale", np.broadcast_to(stage.scale, self.width))
+                yield self._array("offset", np.broadcast_to(stage.offset, self.width))
+            case Affine():
+                yield self._array("w", stage.kernel.T)
+                if stage.bias is not None:
+                    yield self._array("b", stage.bias)
+            case Formula():
+                pass
 
-    def code(self, stage: Scale | Affine) -> Iterator[str]:
-        """The loops."""
+    def code(self, stage: Stage) -> Iterator[str]:
+        """The statements."""
+        match stage:
+            case Scale():
+                yield f"    for (int i = 0; i < {self.width}; ++i) {{"
+                line = f"{self.source}[i] * {self.name}_scale[i] + {self.name}_offset[i]"
+                yield f"        {self.target}[i] = {line};"
+                yield "    }"
+            case Affine():
+                yield from self._affine(stage)
+            case Formula():
+                yield from self._formula(stage)
+
+    def _formula(self, stage: Formula) -> Iterator[str]:
+        """Parameters and inputs become variables p0, p1, ... and c0, c1, ...; their names are anybody's."""
+        number, expressions = self.dialect.name, stage.expressions
+        values = expressions.parameters(list(stage.values), evaluate)
+        variables: dict[str, Code] = {}
+        for place, (name, value) in enumerate(values.items()):
+            yield f"    const {number} p{place} = {self.dialect.number(float(value))};"
+            variables[name] = Code(f"p{place}")
+        for place, name in enumerate(expressions.columns):
+            yield f"    const {number} c{place} = {self.source}[{place}];"
+            variables[name] = Code(f"c{place}")
+        texts = [str(interpret(tree, variables, call)) for tree in expressions.trees]
+        for name in (code.text for code in variables.values()):
+            if not any(re.search(rf"\b{name}\b", text) for text in texts):
+                yield f"    (void){name};"
+        for place, text in enumerate(texts):
+            yield f"    {self.target}[{place}] = {self.dialect.code(text)};"
+
+    def _affine(self, stage: Affine) -> Iterator[str]:
         number, read, write = self.dialect.name, self.source, self.target
-        if isinstance(stage, Scale):
-            yield f"    for (int i = 0; i < {self.width}; ++i) {{"
-            yield f"        {write}[i] = {read}[i] * {self.name}_scale[i] + {self.name}_offset[i];"
-            yield "    }"
-            return
         activation = ACTIVATIONS.get(stage.activation)
         if activation is None:
             known = ", ".join(ACTIVATIONS)

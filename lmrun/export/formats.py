@@ -13,7 +13,7 @@ import numpy as np
 
 import lmrun
 from lmrun.export.c_header import identifier, write_header
-from lmrun.export.stages import Affine, chain_of
+from lmrun.export.stages import Affine, Formula, Scale, Stage, chain_of
 from lmrun.runs.files import replacing, write_text_atomically
 from lmrun.runs.layout import RunDirectory
 
@@ -65,15 +65,22 @@ def to_npz(exported: Exported, output: Path) -> None:
     """The stages of a chain as arrays: `1_scale`, `1_offset`, `2_kernel`, `2_bias`, `2_activation`, ..."""
     arrays: dict[str, Any] = {"inputs": np.array(exported.inputs), "targets": np.array(exported.targets)}
     for place, stage in enumerate(chain_of(exported.model).stages, start=1):
-        if isinstance(stage, Affine):
-            arrays[f"{place}_kernel"] = stage.kernel
-            arrays[f"{place}_activation"] = np.array(stage.activation)
-            if stage.bias is not None:
-                arrays[f"{place}_bias"] = stage.bias
-        else:
-            arrays |= {f"{place}_scale": stage.scale, f"{place}_offset": stage.offset}
+        arrays |= {f"{place}_{name}": array for name, array in _arrays(stage).items()}
     with replacing(output) as temporary, temporary.open("wb") as file:
         np.savez(file, **arrays)
+
+
+def _arrays(stage: Stage) -> dict[str, Any]:
+    match stage:
+        case Scale():
+            return {"scale": stage.scale, "offset": stage.offset}
+        case Affine():
+            bias = {} if stage.bias is None else {"bias": stage.bias}
+            return {"kernel": stage.kernel, "activation": np.array(stage.activation), **bias}
+        case Formula():
+            names = stage.expressions.free
+            texts = {"expressions": np.array(stage.expressions.responses), "parameters": np.array(names)}
+            return {**texts, "values": np.array(stage.values)}
 
 
 def to_c(exported: Exported, output: Path) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.errors import UsageError
+from lmrun.models.expressions import Expressions
 
 Array = NDArray[np.floating]
 
@@ -44,6 +45,19 @@ class Affine:
 
 
 @dataclass(frozen=True)
+class Formula:
+    """y = expressions of the inputs and of parameters.
+
+    Attributes:
+        expressions: What is computed.
+        values: Of the free parameters, in their order.
+    """
+
+    expressions: Expressions
+    values: tuple[float, ...]
+
+
+@dataclass(frozen=True)
 class Activation:
     """y = f(x), element by element.
 
@@ -54,7 +68,7 @@ class Activation:
     name: str
 
 
-Stage = Scale | Affine
+Stage = Scale | Affine | Formula
 
 
 @dataclass(frozen=True)
@@ -83,12 +97,16 @@ def _dense(layer: Any) -> Affine:
     return Affine(np.asarray(layer.kernel), bias, layer.activation.__name__)
 
 
+def _formula(layer: Any) -> Formula:
+    return Formula(layer.expressions, tuple(float(np.asarray(scalar)) for scalar in layer.scalars))
+
+
 def _activation(layer: Any) -> Activation:
     return Activation(layer.activation.__name__)
 
 
 STAGES: Mapping[str, Callable[[Any], Stage | Activation]] = MappingProxyType(
-    {"Rescaling": _scale, "Dense": _dense, "Activation": _activation}
+    {"Rescaling": _scale, "Dense": _dense, "Activation": _activation, "Formula": _formula}
 )
 """By the name of the Keras layer."""
 
