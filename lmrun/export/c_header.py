@@ -29,8 +29,8 @@ ACTIVATIONS: Mapping[str, str] = MappingProxyType(
         "relu": "v > 0.0 ? v : 0.0",
         "elu": "v > 0.0 ? v : expm1(v)",
         "selu": "1.0507009873554805 * (v > 0.0 ? v : 1.6732632423543772 * expm1(v))",
-        # TensorFlow rounds the root of 2 to float32, in float64 too.
-        "gelu": "0.5 * v * (1.0 + erf(v / 1.4142135381698608))",
+        # TensorFlow rounds the root of 1/2 to float32, in float64 too.
+        "gelu": "0.5 * v * (1.0 + erf(v * 0.7071067690849304))",
         "silu": "v / (1.0 + exp(-v))",
         "softplus": "v > 0.0 ? v + log1p(exp(-v)) : log1p(exp(v))",
         "softsign": "v / (1.0 + fabs(v))",
