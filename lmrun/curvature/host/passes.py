@@ -1,0 +1,116 @@
+"""What a forward pass over a chunk knows, and what is pulled back through it."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from lmrun.curvature.host.chain import Array, Chain, Point
+from lmrun.curvature.host.losses.base import HostLoss, Key, Targets
+
+silent = np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ignore")
+"""A step may lead anywhere: what is not finite there is seen by its loss."""
+
+
+@dataclass(frozen=True, slots=True)
+class Pass:
+    """A forward pass; it lives in the chain's scratch memory until the next one.
+
+    Attributes:
+        chain: The layers.
+        loss: The loss.
+        params: Where [n].
+        point: What it made.
+        targets: [rows, ...].
+        weights: w [rows].
+        key: See `HostLoss`.
+    """
+
+    chain: Chain
+    loss: HostLoss
+    params: Array
+    point: Point
+    targets: Targets
+    weights: Array
+    key: Key
+
+    @silent
+    def value(self) -> float:
+        """Sum of w_i l_i."""
+        return weighted(self.loss.values(self.point.outputs, self.targets), self.weights)
+
+    @silent
+    def gradient(self, factor: float = 1.0) -> Array:
+        """A factor times the gradient of the cost [n]."""
+        seed = self.loss.slope(self.point.outputs, self.targets)
+        seed *= factor * self.weights
+        return self.spread(seed)
+
+    @silent
+    def spread(self, seed: Array) -> Array:
+        """The derivative of seed . outputs by the parameters, summed over the samples [n]; it is used up."""
+        return self.chain.gradient(self.point.reads, self.chain.cotangents(self.params, self.point, seed))
+
+    @silent
+    def last_rows(self) -> tuple[Array | None, Array | None]:
+        """What gives the gradient: itself [n] of a loss without residuals, or sqrt(w) r [q, rows]."""
+        residual = self.loss.residual(self.point.outputs, self.targets)
+        if residual is not None:
+            return None, residual * np.sqrt(self.weights)
+        used = self.chain.scratch.used
+        gradient = self.gradient()
+        self.chain.scratch.release(used)
+        return gradient, None
+
+    def pulled(self) -> Iterator[list[Array]]:
+        """The cotangents of each column of sqrt(w) F, one after the other in the same memory."""
+        scratch, root = self.chain.scratch, np.sqrt(self.weights)
+        columns = iter(self.loss.columns(self.point.outputs, self.targets, self.key))
+        used = scratch.used
+        while (cotangents := self._next(columns, root)) is not None:
+            yield cotangents
+            scratch.release(used)
+
+    @silent
+    def _next(self, columns: Iterator[Array], root: Array) -> list[Array] | None:
+        column = next(columns, None)
+        if column is None:
+            return None
+        column *= root
+        return self.chain.cotangents(self.params, self.point, column)
+
+    @silent
+    def write(self, pulled: Sequence[Array], below: Array | None, piece: slice, table: Array) -> None:
+        """Write [J, r]^T [n + 1, piece] of a component for some rows; without r [rows] zeros stand there."""
+        reads = [read[..., piece] for read in self.point.reads]
+        self.chain.table(reads, [cotangent[:, piece] for cotangent in pulled], table[:-1])
+        table[-1] = 0 if below is None else below[piece]
+
+    @silent
+    def turned(self, direction: Array) -> Array:
+        """W F r_vv [width, rows]."""
+        first, second = self._along(direction)
+        turned = self.loss.turned(self.point.outputs, self.targets, self.key, first, second)
+        return turned * self.weights
+
+    @silent
+    def bent(self, direction: Array) -> Array:
+        """sqrt(w) r_vv [q, rows]."""
+        first, second = self._along(direction)
+        bent = self.loss.bent(self.point.outputs, self.targets, self.key, first, second)
+        return bent * np.sqrt(self.weights)
+
+    def _along(self, direction: Array) -> tuple[Array, Array]:
+        """First and second derivative of the outputs along a direction of the parameters."""
+        line = self.chain.along(self.params, direction, self.point)
+        zeros = np.zeros_like(self.point.outputs)
+        return zeros if line.first is None else line.first, zeros if line.second is None else line.second
+
+
+def weighted(values: Array, weights: Array) -> float:
+    """Sum of w_i l_i [rows], in float64."""
+    if values.dtype == np.float64:
+        return float(values @ weights)
+    return float(np.sum(values * weights, dtype=np.float64))
