@@ -69,8 +69,12 @@ class HostKernels(Kernels):
         self.outputs = self.host_outputs
 
     def row_bytes(self, itemsize: int) -> int:
-        """Its inputs, values, slopes and cotangents in all layers, and what these hold besides."""
-        return itemsize * (self.inputs + 3 * self.graph.value_size + self.chain.held)
+        """Its inputs, values, slopes and cotangents in all layers, and what these hold besides.
+
+        A chunk has the rows of a piece of the Jacobian at least: with fewer, syrk slows down.
+        """
+        values = itemsize * (self.inputs + 3 * self.graph.value_size + self.chain.held)
+        return min(values, self.chunk_bytes // PIECE_BYTES * itemsize * self.network.size)
 
     def table_bytes(self, rows: int, itemsize: int) -> int:
         """A piece."""
@@ -80,6 +84,14 @@ class HostKernels(Kernels):
         """[n]."""
         array: Array = np.asarray(vector)
         return array
+
+    @silent
+    def zero_loss(self, targets: Tensor, weights: Tensor) -> float:
+        """See `Kernels.zero_loss`."""
+        weight = np.asarray(weights)
+        zeros = np.zeros((self.graph.width, len(weight)), weight.dtype)
+        loss = weighted(self.host_loss.values(zeros, np.asarray(targets)), weight)
+        return loss / max(float(np.sum(weight)), 1e-30)
 
     @silent
     def host_outputs(self, params: Tensor, inputs: Tensor) -> Array:
@@ -114,7 +126,7 @@ class HostKernels(Kernels):
         """See `Kernels.tables`: J is written by pieces that stay in the cache."""
         done = self._passed(params, *rows)
         height, count, dtype = self.chain.size + 1, len(done.weights), done.weights.dtype
-        pieces = -(-count * height * dtype.itemsize // PIECE_BYTES)
+        pieces = max(1, round(count * height * dtype.itemsize / PIECE_BYTES))
         length, value = -(-count // pieces), done.value()
         memory = self.chain.scratch.take(1, height * length, dtype)[0]
         gradient, last = done.last_rows()

@@ -8,6 +8,7 @@ import numpy as np
 
 from lmrun.curvature.host.layers.base import Array, Matrix
 from lmrun.curvature.host.layers.windows import Windows
+from lmrun.curvature.host.products import multiply, multiply_transposed
 from lmrun.curvature.host.scratch import Scratch
 
 
@@ -42,8 +43,8 @@ class Convolution(Matrix):
         return seen.reshape(self.height, count, -1)
 
     def product(self, params: Array, read: Array, out: Array) -> None:
-        """[K; b]^T [patches; 1], all positions in one product."""
-        np.matmul(self.matrix(params).T, read.reshape(self.height, -1), out=out.reshape(self.units, -1))
+        """[K; b]^T [patches; 1], all positions alike."""
+        multiply(self.matrix(params).T, read.reshape(self.height, -1), out.reshape(self.units, -1))
 
     def along(self, params: Array, read: Array, direction: Array, scratch: Scratch) -> Array:
         """K^T patches'."""
@@ -80,9 +81,9 @@ class Convolution(Matrix):
         )
 
     def gradient(self, read: Array, cotangents: Array, out: Array) -> None:
-        """[patches; 1] c^T, summed over positions and samples by one product."""
-        np.matmul(
+        """[patches; 1] c^T, summed over positions and samples."""
+        multiply_transposed(
             read.reshape(self.height, -1),
-            cotangents.reshape(self.units, -1).T,
-            out=out.reshape(self.height, self.units),
+            cotangents.reshape(self.units, -1),
+            out.reshape(self.height, self.units),
         )
