@@ -70,6 +70,7 @@ def assert_agree(case: Case, dtype: str = "float64") -> None:
     pairs = [
         (kernels.outputs(params, rows.inputs), reference.plain_outputs(params, rows.inputs)),
         (kernels.value(params, *rows), reference.plain_value(params, *rows)),
+        (kernels.zero_loss(*rows[1:]), reference.zero_loss(*rows[1:])),
         (kernels.value_and_gradient(params, *rows), reference.plain_value_and_gradient(params, *rows)),
         (ours, theirs),
         (kernels.bend(params, direction, *keyed), reference.plain_bend(params, direction, *keyed)),

@@ -11,6 +11,7 @@ from host_cases import KEY, assert_agree, assert_same, case_of
 from keras_models import randomized
 
 from lmrun.curvature.host import kernels as module
+from lmrun.curvature.host import products
 from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.host.losses.registry import host_loss
 from lmrun.curvature.host.losses.softmax import random_signs
@@ -94,6 +95,17 @@ def test_single_precision():
     loss, reference, targets = LOSSES["projected"]
     network = network_of((4, 4, 1), conv(2, 2, strides=2), dtype="float32")
     assert_agree(case_of(network, "float32", loss=loss, reference=reference, targets=targets), "float32")
+
+
+@pytest.mark.parametrize("size", [1, 20, 10**6])
+def test_products_in_pieces(size, rng, monkeypatch):
+    monkeypatch.setattr(products, "SMALL", size)
+    small, wide = rng.normal(size=(2, 3)), rng.normal(size=(3, 7))
+    made, summed = np.empty((2, 7)), np.empty((3, 2))
+    products.multiply(small, wide, made)
+    np.testing.assert_allclose(made, small @ wide, rtol=1e-14)
+    products.multiply_transposed(wide, made, summed)
+    np.testing.assert_allclose(summed, wide @ made.T, rtol=1e-14)
 
 
 def test_pieces_have_the_gradient_once(monkeypatch):

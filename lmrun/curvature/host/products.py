@@ -1,8 +1,8 @@
 """Products of a small matrix with a wide one, cut so that BLAS need not pack them.
 
 OpenBLAS copies what it multiplies into an order of its own, unless a product has at most 10^6 multiplications
-(on processors with AVX-512). Of 17 x 8 by 43,264 columns the copies are half of the time: 0.37 ms at once, 0.18
-in pieces, and 0.47 and 0.26 for the product of two wide ones.
+(on processors with AVX-512). Of 17 x 8 by 43,264 columns the copies are half of the time: 0.37 ms at once,
+0.18 in pieces, and 0.47 and 0.26 for the product of two wide ones.
 """
 
 from __future__ import annotations
