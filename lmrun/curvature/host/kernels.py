@@ -18,7 +18,7 @@ from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.host.chain import Chain, chain_of
 from lmrun.curvature.host.losses.base import HostLoss
 from lmrun.curvature.host.losses.registry import host_loss
-from lmrun.curvature.host.passes import Pass, silent, weighted
+from lmrun.curvature.host.passes import Head, Pass, silent, weighted
 from lmrun.curvature.jacobian import Linear
 from lmrun.curvature.kernels import Kernels
 from lmrun.losses.base import Loss
@@ -104,6 +104,7 @@ class HostKernels(Kernels):
         values = self.host_loss.values(self._forward(params, inputs)[1][-1], np.asarray(targets))
         return weighted(values, np.asarray(weights))
 
+    @silent
     def host_value_and_gradient(self, params: Tensor, *rows: Tensor) -> tuple[float, Array]:
         """See `Kernels.plain_value_and_gradient`."""
         done = self._passed(params, *rows)
@@ -111,26 +112,22 @@ class HostKernels(Kernels):
 
     def host_jacobian_and_residual(self, params: Tensor, *rows: Tensor) -> Linear:
         """See `Kernels.plain_jacobian_and_residual`."""
-        done = self._passed(params, *rows)
-        count = len(done.weights)
-        components = self.loss.components(self.graph.width)
+        done, (value, gradient, last) = self._opened(params, *rows)
+        count, components = len(done.weights), self.loss.components(self.graph.width)
         table = np.empty((self.chain.size + 1, components * count), done.weights.dtype)
-        gradient, last = done.last_rows()
-        for number, pulled in enumerate(done.pulled()):
-            below = None if last is None else last[number]
+        for number, pulled in self._pulled(done):
             part = table[:, number * count : (number + 1) * count]
-            done.write(pulled, below, slice(0, count), part)
-        return Linear(table, gradient, done.value())
+            done.write(pulled, None if last is None else last[number], slice(0, count), part)
+        return Linear(table, gradient, value)
 
     def tables(self, params: Tensor, *rows: Tensor) -> Iterator[Linear]:
         """See `Kernels.tables`: J is written by pieces that stay in the cache."""
-        done = self._passed(params, *rows)
+        done, (value, gradient, last) = self._opened(params, *rows)
         height, count, dtype = self.chain.size + 1, len(done.weights), done.weights.dtype
         pieces = max(1, round(count * height * dtype.itemsize / PIECE_BYTES))
-        length, value = -(-count // pieces), done.value()
+        length = -(-count // pieces)
         memory = self.chain.scratch.take(1, height * length, dtype)[0]
-        gradient, last = done.last_rows()
-        for number, pulled in enumerate(done.pulled()):
+        for number, pulled in self._pulled(done):
             below = None if last is None else last[number]
             for start in range(0, count, length):
                 piece = slice(start, min(start + length, count))
@@ -141,11 +138,23 @@ class HostKernels(Kernels):
                 # What is of the whole chunk counts once.
                 value, gradient = 0.0, None if gradient is None else np.zeros_like(gradient)
 
+    def _pulled(self, done: Pass) -> Iterator[tuple[int, list[Array]]]:
+        """The cotangents of every component, one after the other in the same memory."""
+        scratch, columns = self.chain.scratch, done.columns()
+        used = scratch.used
+        for number in range(self.loss.components(self.graph.width)):
+            scratch.release(used)
+            yield number, done.pull(columns)
+
     def _forward(self, params: Tensor, inputs: Tensor) -> tuple[list[Array], list[Array]]:
         self.chain.scratch.clear()
         return self.chain.forward(np.asarray(params), np.asarray(inputs))
 
     @silent
+    def _opened(self, params: Tensor, *rows: Tensor) -> tuple[Pass, Head]:
+        done = self._passed(params, *rows)
+        return done, done.head()
+
     def _passed(
         self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor, key: Tensor | None = None
     ) -> Pass:
@@ -154,11 +163,13 @@ class HostKernels(Kernels):
         point = self.chain.at(here, np.asarray(inputs))
         return Pass(self.chain, self.host_loss, here, point, np.asarray(targets), np.asarray(weights), drawn)
 
+    @silent
     def host_bend(self, params: Tensor, direction: Tensor, *rows: Tensor) -> Array:
         """See `Kernels.plain_bend`."""
         done = self._passed(params, *rows)
         return done.spread(done.turned(np.asarray(direction)))
 
+    @silent
     def host_bent_residual(self, params: Tensor, direction: Tensor, *rows: Tensor) -> Array:
         """See `Kernels.plain_bent_residual`."""
         return np.ravel(self._passed(params, *rows).bent(np.asarray(direction)))

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from typing import NamedTuple
 
 import numpy as np
 
@@ -14,8 +14,21 @@ silent = np.errstate(over="ignore", invalid="ignore", divide="ignore", under="ig
 """A step may lead anywhere: what is not finite there is seen by its loss."""
 
 
-@dataclass(frozen=True, slots=True)
-class Pass:
+class Head(NamedTuple):
+    """What a linearization has besides J.
+
+    Attributes:
+        value: Sum of w_i l_i.
+        gradient: [n], of a loss without residuals.
+        last: sqrt(w) r [q, rows], of one with them.
+    """
+
+    value: float
+    gradient: Array | None
+    last: Array | None
+
+
+class Pass(NamedTuple):
     """A forward pass; it lives in the chain's scratch memory until the next one.
 
     Attributes:
@@ -36,49 +49,41 @@ class Pass:
     weights: Array
     key: Key
 
-    @silent
     def value(self) -> float:
         """Sum of w_i l_i."""
         return weighted(self.loss.values(self.point.outputs, self.targets), self.weights)
 
-    @silent
     def gradient(self, factor: float = 1.0) -> Array:
         """A factor times the gradient of the cost [n]."""
         seed = self.loss.slope(self.point.outputs, self.targets)
         seed *= factor * self.weights
         return self.spread(seed)
 
-    @silent
     def spread(self, seed: Array) -> Array:
         """The derivative of seed . outputs by the parameters, summed over the samples [n]; it is used up."""
         return self.chain.gradient(self.point.reads, self.chain.cotangents(self.params, self.point, seed))
 
-    @silent
-    def last_rows(self) -> tuple[Array | None, Array | None]:
-        """What gives the gradient: itself [n] of a loss without residuals, or sqrt(w) r [q, rows]."""
-        residual = self.loss.residual(self.point.outputs, self.targets)
+    def head(self) -> Head:
+        """Return value, gradient and last rows."""
+        outputs, scratch = self.point.outputs, self.chain.scratch
+        value = self.value()
+        residual = self.loss.residual(outputs, self.targets)
         if residual is not None:
-            return None, residual * np.sqrt(self.weights)
-        used = self.chain.scratch.used
-        gradient = self.gradient()
-        self.chain.scratch.release(used)
-        return gradient, None
-
-    def pulled(self) -> Iterator[list[Array]]:
-        """The cotangents of each column of sqrt(w) F, one after the other in the same memory."""
-        scratch, root = self.chain.scratch, np.sqrt(self.weights)
-        columns = iter(self.loss.columns(self.point.outputs, self.targets, self.key))
+            return Head(value, None, residual * np.sqrt(self.weights))
         used = scratch.used
-        while (cotangents := self._next(columns, root)) is not None:
-            yield cotangents
-            scratch.release(used)
+        gradient = self.gradient()
+        scratch.release(used)
+        return Head(value, gradient, None)
+
+    def columns(self) -> Iterator[Array]:
+        """The columns of F, each made when it is asked for."""
+        return iter(self.loss.columns(self.point.outputs, self.targets, self.key))
 
     @silent
-    def _next(self, columns: Iterator[Array], root: Array) -> list[Array] | None:
-        column = next(columns, None)
-        if column is None:
-            return None
-        column *= root
+    def pull(self, columns: Iterator[Array]) -> list[Array]:
+        """The cotangents of the next column, times sqrt(w)."""
+        column = next(columns)
+        column *= np.sqrt(self.weights)
         return self.chain.cotangents(self.params, self.point, column)
 
     @silent
@@ -88,14 +93,12 @@ class Pass:
         self.chain.table(reads, [cotangent[:, piece] for cotangent in pulled], table[:-1])
         table[-1] = 0 if below is None else below[piece]
 
-    @silent
     def turned(self, direction: Array) -> Array:
         """W F r_vv [width, rows]."""
         first, second = self._along(direction)
         turned = self.loss.turned(self.point.outputs, self.targets, self.key, first, second)
         return turned * self.weights
 
-    @silent
     def bent(self, direction: Array) -> Array:
         """sqrt(w) r_vv [q, rows]."""
         first, second = self._along(direction)
@@ -105,8 +108,8 @@ class Pass:
     def _along(self, direction: Array) -> tuple[Array, Array]:
         """First and second derivative of the outputs along a direction of the parameters."""
         line = self.chain.along(self.params, direction, self.point)
-        zeros = np.zeros_like(self.point.outputs)
-        return zeros if line.first is None else line.first, zeros if line.second is None else line.second
+        first, second = (np.zeros_like(self.point.outputs) if part is None else part for part in line)
+        return first, second
 
 
 def weighted(values: Array, weights: Array) -> float:

@@ -29,7 +29,7 @@ class MeanSquaredError:
     def columns(self, outputs: Array, targets: Targets, key: Key) -> Iterator[Array]:
         """Unit vectors."""
         for unit in range(len(outputs)):
-            column = np.zeros_like(outputs)
+            column = np.zeros(outputs.shape, outputs.dtype)
             column[unit] = 1
             yield column
 
