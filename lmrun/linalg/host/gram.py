@@ -112,7 +112,9 @@ class HostGram(HostCurvature):
 def blended(curvature: HostGram, kept: Array, share: float, scale: float) -> HostGram:
     """(1 - share) J^T J + share scale K, in Fortran order whatever the order of K [n, n]."""
     mixed = np.multiply(curvature.matrix, 1 - share, order="F")
-    mixed += (share * scale) * kept
+    # In place, without a third matrix for the product; a view where K is in Fortran order.
+    axpy = get_blas_funcs("axpy", (mixed,))
+    axpy(kept.ravel(order="F"), mixed.ravel(order="F"), a=share * scale)
     return HostGram(mixed, curvature.gradient)
 
 
