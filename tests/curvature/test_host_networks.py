@@ -124,6 +124,21 @@ def test_pieces_have_the_gradient_once(monkeypatch):
     assert_same(sum(piece.value for piece in pieces), whole.value)
 
 
+def test_chunks_have_the_rows_of_a_piece_as_long_as_their_values_fit(monkeypatch):
+    network = network_of((28, 28, 1), conv(4, 3, strides=2), conv(1, 4))
+    kernels = host_kernels(network, MeanSquaredError())
+    values = 8 * (kernels.inputs + 3 * kernels.graph.value_size + kernels.chain.held)
+    expected = {
+        2**20: kernels.chunk_bytes / values,
+        2**25: 2**25 / values,
+        2**40: module.PIECE_BYTES / (8 * network.size),
+    }
+    for most, rows in expected.items():
+        monkeypatch.setattr(module, "MOST_BYTES", most)
+        assert kernels.chunk_bytes / kernels.row_bytes(8) == pytest.approx(rows, rel=1e-3)
+    assert sorted(expected.values()) == list(expected.values())
+
+
 def test_signs_follow_from_the_key_alone():
     shape, dtype = (2, 10, 4000), np.dtype("float32")
     signs = random_signs(np.array([1, 2], np.int32), shape, dtype)

@@ -30,6 +30,8 @@ Tensor = Any
 
 PIECE_BYTES = 2**20
 """Of a piece of the Jacobian: half of a core's own cache (docs/benchmarks.md)."""
+MOST_BYTES = 2**25
+"""Of a chunk's values, however few rows that are."""
 
 
 class HostKernels(Kernels):
@@ -71,10 +73,12 @@ class HostKernels(Kernels):
     def row_bytes(self, itemsize: int) -> int:
         """Its inputs, values, slopes and cotangents in all layers, and what these hold besides.
 
-        A chunk has the rows of a piece of the Jacobian at least: with fewer, syrk slows down.
+        It counts for less where a chunk would have fewer rows than a piece of the Jacobian: syrk is slower
+        with few, and the values of a convolutional network do not fit into the cache anyway.
         """
         values = itemsize * (self.inputs + 3 * self.graph.value_size + self.chain.held)
-        return min(values, self.chunk_bytes // PIECE_BYTES * itemsize * self.network.size)
+        piece = itemsize * self.network.size * self.chunk_bytes // PIECE_BYTES
+        return min(values, max(piece, values * self.chunk_bytes // MOST_BYTES))
 
     def table_bytes(self, rows: int, itemsize: int) -> int:
         """A piece."""
