@@ -125,11 +125,12 @@ class Problem:
 
     def zero_loss(self) -> float:
         """Return the loss of a model whose outputs are all zero."""
-        sums = [
-            float(self.kernels.zero_loss(chunk.targets, chunk.weights)) * float(tf.reduce_sum(chunk.weights))
-            for chunk in self.batch.chunks
-        ]
-        return sum(sums) / (self.batch.weight or 1.0)
+
+        def value(rows: Arguments) -> float:
+            _, targets, weights = rows
+            return float(self.kernels.zero_loss(targets, weights)) * float(tf.reduce_sum(weights))
+
+        return sum(self.chunks.each(value, self.chunks.plain)) / (self.batch.weight or 1.0)
 
     def gradient(self, params: Tensor) -> Vector:
         """Return the gradient of the cost over all rows [n]."""

@@ -7,14 +7,15 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
+from host_cases import assert_agree, assert_same, case_of
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from keras_models import randomized
 
-from lmrun.curvature.batch import for_kernels, make_batch, make_rows
+from lmrun.curvature.batch import make_batch
 from lmrun.curvature.host import kernels as module
 from lmrun.curvature.host.activations import ACTIVATIONS
-from lmrun.curvature.host.kernels import HostKernels, host_kernels
+from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import linear_call
 from lmrun.datasets.base import Split
@@ -22,7 +23,6 @@ from lmrun.linalg.host import HostAlgebra
 from lmrun.losses.elementwise import MeanAbsoluteError, MeanSquaredError
 
 ROWS = 7
-TOLERANCE = {"float64": 1e-12, "float32": 2e-5}
 
 
 def network_of(*layers, inputs=2, dtype="float64"):
@@ -32,49 +32,6 @@ def network_of(*layers, inputs=2, dtype="float64"):
         for units, activation, bias in layers
     ]
     return randomized(keras.Sequential([keras.Input((inputs,), dtype=dtype), *stack]))
-
-
-def case_of(network, dtype="float64", rows=ROWS):
-    """The kernels in NumPy, those of TensorFlow, parameters, a direction and rows."""
-    rng = np.random.default_rng(3)
-    loss = MeanSquaredError()
-    kernels, reference = host_kernels(network, loss), Kernels(network, loss)
-    assert isinstance(kernels, HostKernels)
-    inputs = rng.normal(size=(rows, *network.model.inputs[0].shape[1:])).astype(dtype)
-    targets = rng.normal(size=(rows, kernels.graph.width)).astype(dtype)
-    split = Split(inputs, targets, rng.uniform(size=rows).astype(dtype))
-    direction = tf.constant(rng.normal(size=network.size).astype(dtype))
-    # Small enough for an exponential of an exponential.
-    params = tf.constant(network.params() / 3)
-    return kernels, reference, params, direction, for_kernels(make_rows(split, dtype))
-
-
-def assert_same(one, other, dtype="float64"):
-    for a, b in zip(tf.nest.flatten(one), tf.nest.flatten(other), strict=True):
-        scale = max(float(np.max(np.abs(b))), 1e-3)
-        np.testing.assert_allclose(a, b, rtol=0, atol=TOLERANCE[dtype] * scale)
-        assert np.asarray(a).dtype == np.asarray(b).dtype or np.ndim(a) == 0
-
-
-def assert_agree(case, dtype="float64"):
-    """Every function of the two."""
-    kernels, reference, params, direction, rows = case
-    pairs = [
-        (kernels.outputs(params, rows.inputs), reference.plain_outputs(params, rows.inputs)),
-        (kernels.value(params, *rows), reference.plain_value(params, *rows)),
-        (kernels.value_and_gradient(params, *rows), reference.plain_value_and_gradient(params, *rows)),
-        (
-            tuple(kernels.jacobian_and_residual(params, *rows)[::2]),
-            tuple(reference.plain_jacobian_and_residual(params, *rows)[::2]),
-        ),
-        (kernels.bend(params, direction, *rows), reference.plain_bend(params, direction, *rows)),
-        (
-            kernels.bent_residual(params, direction, *rows),
-            reference.plain_bent_residual(params, direction, *rows),
-        ),
-    ]
-    for one, other in pairs:
-        assert_same(one, other, dtype)
 
 
 @pytest.mark.parametrize("dtype", ["float32", "float64"])

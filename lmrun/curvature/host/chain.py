@@ -1,4 +1,4 @@
-"""A chain of dense layers: forward pass, pull-back, Jacobian and second derivative, samples last."""
+"""A chain of layers: forward pass, pull-back, Jacobian and derivatives along a line, samples last."""
 
 from __future__ import annotations
 
@@ -10,63 +10,39 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.curvature.graph import Call, Graph
-from lmrun.curvature.host.activations import ACTIVATIONS, IDENTITY, Activation
+from lmrun.curvature.host.activations import IDENTITY, Activation
+from lmrun.curvature.host.layers.base import Layer
+from lmrun.curvature.host.layers.registry import activation_of, layer_of
 from lmrun.curvature.host.scratch import Scratch
 from lmrun.curvature.layers.activation import Activation as ActivationLayer
-from lmrun.curvature.layers.activation import is_elementwise
-from lmrun.curvature.layers.dense import Dense
 
 Array = NDArray[np.floating]
-
-
-class Layer(NamedTuple):
-    """y = f(W^T x + b), b standing right behind W in the flat parameters: y = f([W; b]^T [x; 1]).
-
-    Attributes:
-        start: Where W stands.
-        inputs: Features.
-        outputs: Units.
-        bias: Whether there is a b.
-        activation: f.
-    """
-
-    start: int
-    inputs: int
-    outputs: int
-    bias: bool
-    activation: Activation
-
-    @property
-    def height(self) -> int:
-        """Rows of [W; b], and of [x; 1]."""
-        return self.inputs + self.bias
-
-    @property
-    def end(self) -> int:
-        """Where the parameters of the layer end."""
-        return self.start + self.height * self.outputs
-
-    def matrix(self, params: Array) -> Array:
-        """[W; b] [inputs + 1, outputs], a view."""
-        return params[self.start : self.end].reshape(self.height, self.outputs)
-
-    def kernel(self, params: Array) -> Array:
-        """W [inputs, outputs], a view."""
-        return self.matrix(params)[: self.inputs]
 
 
 class Point(NamedTuple):
     """A forward pass.
 
     Attributes:
-        reads: What every layer reads, [x; 1] where it has a bias.
-        outputs: Of the network [width, rows].
-        slopes: Every layer's f' [units, rows].
+        reads: What every layer multiplies with its parameters [..., rows].
+        values: What every layer makes [outputs, rows].
+        slopes: Every layer's f' [outputs, rows].
     """
 
     reads: list[Array]
-    outputs: Array
+    values: list[Array]
     slopes: list[Array]
+
+    @property
+    def outputs(self) -> Array:
+        """Of the network [width, rows]."""
+        return self.values[-1]
+
+
+class Line(NamedTuple):
+    """Derivatives of the outputs [width, rows] along a line in the parameters; None for zeros."""
+
+    first: Array | None
+    second: Array | None
 
 
 @dataclass(frozen=True)
@@ -77,121 +53,137 @@ class Chain:
     size: int
     scratch: Scratch = field(default_factory=Scratch)
 
-    def forward(self, params: Array, inputs: Array) -> tuple[list[Array], Array]:
-        """Return what every layer reads, and the outputs [width, rows], for inputs [features, rows]."""
-        reads = [self._extended(0, len(inputs), inputs)]
-        reads[0][: len(inputs)] = inputs
-        for place, layer in enumerate(self.layers):
-            made = self._extended(place + 1, layer.outputs, inputs)
-            values = made[: layer.outputs]
-            np.matmul(layer.matrix(params).T, reads[-1], out=values)
-            layer.activation.apply(values)
-            reads.append(made)
-        return reads[:-1], reads[-1]
+    @property
+    def held(self) -> int:
+        """Numbers per sample that the layers hold besides their values, slopes and cotangents."""
+        return sum(layer.held for layer in self.layers)
 
-    def _extended(self, place: int, features: int, like: Array) -> Array:
-        """Take memory for what a layer reads, with a row of ones where it has a bias."""
-        bias = place < len(self.layers) and self.layers[place].bias
-        made = self._take(features + bias, like)
-        if bias:
+    def forward(self, params: Array, inputs: Array) -> tuple[list[Array], list[Array]]:
+        """Return what every layer reads and makes, for inputs [..., rows]."""
+        flat = inputs.reshape(-1, inputs.shape[-1])
+        made = flat
+        if self.layers[0].room:
+            made = self._roomy(0, len(flat), flat)
+            made[: len(flat)] = flat
+        reads, values = [], []
+        for place, layer in enumerate(self.layers):
+            reads.append(layer.read(made, self.scratch))
+            made = self._roomy(place + 1, layer.outputs, made)
+            values.append(made[: layer.outputs])
+            layer.product(params, reads[-1], values[-1])
+            layer.activation.apply(values[-1])
+        return reads, values
+
+    def _roomy(self, place: int, features: int, like: Array) -> Array:
+        """Take memory for what a layer takes for its inputs, with a row of ones where it has a bias."""
+        room = self.layers[place].room if place < len(self.layers) else 0
+        made = self.scratch.like(features + room, like)
+        if room:
             made[-1] = 1
         return made
 
-    def _take(self, height: int, like: Array) -> Array:
-        return self.scratch.take(height, like.shape[1], like.dtype)
-
     def at(self, params: Array, inputs: Array) -> Point:
         """Return the forward pass with its slopes."""
-        reads, outputs = self.forward(params, inputs)
+        reads, values = self.forward(params, inputs)
         slopes = []
-        for layer, made in zip(self.layers, [*reads[1:], outputs], strict=True):
-            slopes.append(self._take(layer.outputs, made))
-            layer.activation.slope(made[: layer.outputs], slopes[-1])
-        return Point(reads, outputs, slopes)
+        for layer, made in zip(self.layers, values, strict=True):
+            slopes.append(self.scratch.like(layer.outputs, made))
+            layer.activation.slope(made, slopes[-1])
+        return Point(reads, values, slopes)
 
     def cotangents(self, params: Array, point: Point, seed: Array) -> list[Array]:
-        """Pull a seed [width, rows] back to every layer's W^T x + b, in the layers' order; it is used up.
+        """Pull a seed [width, rows] back to every layer's z, in the layers' order; it is used up.
 
-        c_l = f'_l * (W_{l+1} c_{l+1}).
+        c_l = f'_l * (dz_{l+1} / dy_l)^T c_{l+1}.
         """
         pulled: list[Array] = []
         for place in range(len(self.layers) - 1, -1, -1):
-            if self.layers[place].activation is not IDENTITY:
+            layer = self.layers[place]
+            if layer.activation is not IDENTITY:
                 seed *= point.slopes[place]
             pulled.append(seed)
-            if place:
-                layer = self.layers[place]
-                # BLAS takes five times as long for a single column.
-                times = np.multiply if layer.outputs == 1 else np.matmul
-                seed = times(layer.kernel(params), seed, out=self._take(layer.inputs, seed))
+            if layer.start == 0:
+                # No layer before has parameters.
+                break
+            seed = layer.pull(params, point.reads[place], seed, self.scratch)
         return pulled[::-1]
 
     def table(self, reads: Sequence[Array], cotangents: Sequence[Array], out: Array) -> None:
-        """Write every sample's derivative into `out` [n, rows]: [x; 1] outer c per layer."""
-        for layer, read, pulled in zip(self.layers, reads, cotangents, strict=True):
-            block = out[layer.start : layer.end].reshape(layer.height, layer.outputs, -1)
-            np.multiply(read[:, None], pulled[None], out=block)
+        """Write every sample's derivative into `out` [n, rows]."""
+        for layer, read, pulled in self._pulled(reads, cotangents):
+            layer.table(read, pulled, out[layer.start : layer.end])
 
     def gradient(self, reads: Sequence[Array], cotangents: Sequence[Array]) -> Array:
         """Add every sample's derivative by the parameters up: [n]."""
         total = np.empty(self.size, reads[0].dtype)
-        for layer, read, pulled in zip(self.layers, reads, cotangents, strict=True):
-            np.matmul(read, pulled.T, out=layer.matrix(total))
+        for layer, read, pulled in self._pulled(reads, cotangents):
+            layer.gradient(read, pulled, total[layer.start : layer.end])
         return total
 
-    def bent(self, params: Array, direction: Array, point: Point) -> Array:
-        """Return the second derivative of outputs(params + t direction) in t at t = 0, [width, rows].
+    def _pulled(self, reads: Sequence[Array], cotangents: Sequence[Array]) -> zip[tuple[Layer, Array, Array]]:
+        """The layers to which cotangents were pulled back."""
+        first = len(self.layers) - len(cotangents)
+        return zip(self.layers[first:], reads[first:], cotangents, strict=True)
+
+    def along(self, params: Array, direction: Array, point: Point) -> Line:
+        """Return the derivatives of outputs(params + t direction) in t at t = 0.
 
         Leibniz' rule z'' = 2 V^T x' + W^T x'' and the chain rule y' = f' z', y'' = f'' / f' z' y' + f' z'',
         as in `curvature.taylor`.
         """
+        scratch, twice = self.scratch, 2 * direction
         first: Array | None = None
         second: Array | None = None
-        made = [*point.reads[1:], point.outputs]
-        for layer, slope, read, value in zip(self.layers, point.slopes, point.reads, made, strict=True):
-            turned = np.matmul(layer.matrix(direction).T, read, out=self._take(layer.outputs, read))
+        for layer, read, value, slope in zip(self.layers, *point, strict=True):
+            turned: Array | None = None
             bent: Array | None = None
-            if first is not None:
-                turned += layer.kernel(params).T @ first
-                bent = (2 * layer.kernel(direction)).T @ first
-            if bent is not None and second is not None:
-                bent += layer.kernel(params).T @ second
-            if layer.activation is IDENTITY:
+            if layer.end > layer.start:
+                turned = scratch.like(layer.outputs, read)
+                layer.product(direction, read, turned)
+                bent = None if first is None else layer.along(twice, read, first, scratch)
+            turned = _sum(turned, None if first is None else layer.along(params, read, first, scratch))
+            bent = _sum(bent, None if second is None else layer.along(params, read, second, scratch))
+            if layer.activation is IDENTITY or turned is None:
                 first, second = turned, bent
                 continue
-            first, second = np.multiply(slope, turned, out=self._take(layer.outputs, read)), bent
+            first, second = np.multiply(slope, turned, out=scratch.like(layer.outputs, read)), bent
             if second is not None:
                 second *= slope
             if layer.activation.ratio is not None:
-                curved = self._take(layer.outputs, read)
-                layer.activation.ratio(value[: layer.outputs], turned, curved)
+                curved = scratch.like(layer.outputs, read)
+                layer.activation.ratio(value, turned, curved)
                 curved *= first
-                second = curved if second is None else np.add(second, curved, out=second)
-        return np.zeros_like(point.outputs) if second is None else second
+                second = _sum(second, curved)
+        return Line(first, second)
+
+
+def _sum(one: Array | None, other: Array | None) -> Array | None:
+    """The sum, in the memory of the first; None is zero."""
+    if one is None or other is None:
+        return other if one is None else one
+    return np.add(one, other, out=one)
 
 
 def chain_of(graph: Graph) -> Chain | None:
-    """Return a network as a chain of dense layers; None where it is something else."""
-    layers: list[Layer] = []
+    """Return a network as a chain of layers; None where it is something else."""
+    uses: list[tuple[Call, Activation]] = []
     for number, call in enumerate(graph.calls):
-        activation = _activation(call)
+        activation = activation_of(call)
         if activation is None or call.sources != (number,) or call.target != number + 1:
             return None
-        if isinstance(call.rule, ActivationLayer) and layers and layers[-1].activation is IDENTITY:
-            layers[-1] = layers[-1]._replace(activation=activation)
-        elif isinstance(call.rule, Dense) and len(call.part.layer.output.shape) == 2:
-            start, (inputs, outputs) = call.part.start, call.part.shapes[0]
-            layers.append(Layer(start, inputs, outputs, call.part.layer.use_bias, activation))
+        if isinstance(call.rule, ActivationLayer) and uses and uses[-1][1] is IDENTITY:
+            uses[-1] = (uses[-1][0], activation)
         else:
+            uses.append((call, activation))
+    own = {id(call.part.layer) for call, _ in uses}
+    if len(own) < len(uses) or graph.results != (len(graph.calls),):
+        return None
+    layers: list[Layer] = []
+    for call, activation in uses:
+        layer = layer_of(call, layers[-1].end if layers else 0, activation)
+        if layer is None:
             return None
+        layers.append(layer)
     ends = [0, *(layer.end for layer in layers)]
     in_order = [layer.start for layer in layers] == ends[:-1] and ends[-1] == graph.size
-    return Chain(tuple(layers), graph.size) if in_order and graph.results == (len(graph.calls),) else None
-
-
-def _activation(call: Call) -> Activation | None:
-    """The activation behind a call; None for one that is not known here."""
-    function = call.activation
-    if function is None:
-        return IDENTITY
-    return ACTIVATIONS.get(function.__name__) if is_elementwise(function) else None
+    return Chain(tuple(layers), graph.size) if in_order else None

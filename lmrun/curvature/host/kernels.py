@@ -1,4 +1,4 @@
-"""The kernels of a chain of dense layers under the mean squared error, in NumPy.
+"""The kernels of a chain of layers in NumPy.
 
 A first step of a compiled network waits 0.2 to 1.5 s for its tracing and compilation, as long as the whole
 fit of a small one; and a call into TensorFlow takes as long as NumPy needs for 500 rows. For such networks
@@ -7,18 +7,20 @@ NumPy's vectorized loops are as fast as XLA's (docs/benchmarks.md).
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from typing import Any, NamedTuple
+from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.host.base import NumpyKernels, silent
-from lmrun.curvature.host.chain import Chain, Point, chain_of
+from lmrun.curvature.host.chain import Chain, chain_of
+from lmrun.curvature.host.losses.base import HostLoss
+from lmrun.curvature.host.losses.registry import host_loss
+from lmrun.curvature.host.passes import Head, Pass, weighted
 from lmrun.curvature.jacobian import Linear
 from lmrun.losses.base import Loss
-from lmrun.losses.elementwise import MeanSquaredError
 from lmrun.models.network import Network
 
 Array = NDArray[np.floating]
@@ -27,24 +29,8 @@ Tensor = Any
 
 PIECE_BYTES = 2**20
 """Of a piece of the Jacobian: half of a core's own cache (docs/benchmarks.md)."""
-
-
-class Passed(NamedTuple):
-    """A forward pass over a chunk.
-
-    Attributes:
-        params: Where [n].
-        point: What it made.
-        root: sqrt(w) [rows].
-        residual: sqrt(w) r [outputs, rows].
-        value: Sum of w_i l_i.
-    """
-
-    params: Array
-    point: Point
-    root: Array
-    residual: Array
-    value: float
+MOST_BYTES = 2**25
+"""Of a chunk's values, however few rows that are."""
 
 
 class HostKernels(NumpyKernels):
@@ -52,8 +38,9 @@ class HostKernels(NumpyKernels):
 
     Args:
         network: The model.
-        loss: The mean squared error.
+        loss: The loss.
         chain: The model's layers.
+        known: The loss in NumPy.
     """
 
     most_rows_alone = 4096
@@ -65,9 +52,11 @@ class HostKernels(NumpyKernels):
     multiple = 16
     """Numbers of float32 in a line of the cache: features that begin with one take half of the time."""
 
-    def __init__(self, network: Network, loss: Loss, chain: Chain) -> None:
+    def __init__(self, network: Network, loss: Loss, chain: Chain, known: HostLoss) -> None:
         super().__init__(network, loss)
         self.chain = chain
+        self.host_loss = known
+        self.inputs = int(np.prod(network.model.inputs[0].shape[1:]))
         self.value = self.host_value
         self.value_and_gradient = self.host_value_and_gradient
         self.jacobian_and_residual = self.host_jacobian_and_residual
@@ -76,126 +65,107 @@ class HostKernels(NumpyKernels):
         self.outputs = self.host_outputs
 
     def row_bytes(self, itemsize: int) -> int:
-        """Its inputs, and values, slopes and cotangents in all layers."""
-        return itemsize * (self.chain.layers[0].height + 3 * self.graph.value_size)
+        """Its inputs, values, slopes and cotangents in all layers, and what these hold besides.
+
+        It counts for less where a chunk would have fewer rows than a piece of the Jacobian: syrk is slower
+        with few, and the values of a convolutional network do not fit into the cache anyway.
+        """
+        values = itemsize * (self.inputs + 3 * self.graph.value_size + self.chain.held)
+        piece = itemsize * self.network.size * self.chunk_bytes // PIECE_BYTES
+        return min(values, max(piece, values * self.chunk_bytes // MOST_BYTES))
 
     def table_bytes(self, rows: int, itemsize: int) -> int:
         """A piece."""
         return min(super().table_bytes(rows, itemsize), PIECE_BYTES)
 
     @silent
+    def zero_loss(self, targets: Tensor, weights: Tensor) -> float:
+        """See `Kernels.zero_loss`."""
+        weight = np.asarray(weights)
+        zeros = np.zeros((self.graph.width, len(weight)), weight.dtype)
+        loss = weighted(self.host_loss.values(zeros, np.asarray(targets)), weight)
+        return loss / max(float(np.sum(weight)), 1e-30)
+
+    @silent
     def host_outputs(self, params: Tensor, inputs: Tensor) -> Array:
         """See `Kernels.plain_outputs`."""
-        return self._forward(params, inputs)[-1].T.copy()
+        return self._forward(params, inputs)[1][-1].T.copy()
 
     @silent
     def host_value(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> float:
         """See `Kernels.plain_value`."""
-        error = self._forward(params, inputs)[-1] - np.asarray(targets).T
-        return _value(error, np.asarray(weights))
+        values = self.host_loss.values(self._forward(params, inputs)[1][-1], np.asarray(targets))
+        return weighted(values, np.asarray(weights))
 
     @silent
-    def host_value_and_gradient(
-        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
-    ) -> tuple[float, Array]:
+    def host_value_and_gradient(self, params: Tensor, *rows: Tensor) -> tuple[float, Array]:
         """See `Kernels.plain_value_and_gradient`."""
-        weight, point = np.asarray(weights), self._at(params, inputs)
-        error = point.outputs - np.asarray(targets).T
-        seed = error * (2 / len(error) * weight)
-        cotangents = self.chain.cotangents(np.asarray(params), point, seed)
-        return _value(error, weight), self.chain.gradient(point.reads, cotangents)
+        done = self._passed(params, *rows)
+        return done.value(), done.gradient(2 / self.loss.scale(self.graph.width))
 
-    @silent
-    def host_jacobian_and_residual(
-        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor, key: Tensor | None = None
-    ) -> Linear:
+    def host_jacobian_and_residual(self, params: Tensor, *rows: Tensor) -> Linear:
         """See `Kernels.plain_jacobian_and_residual`."""
-        done = self._passed(params, inputs, targets, weights)
-        width, rows = done.residual.shape
-        table = np.empty((self.chain.size + 1, width * rows), done.residual.dtype)
-        for unit in range(width):
-            pulled = self._pulled(done, unit)
-            self._write(done, unit, pulled, slice(0, rows), table[:, unit * rows : (unit + 1) * rows])
-        return Linear(table, None, done.value)
+        done, (value, gradient, last) = self._opened(params, *rows)
+        count, components = len(done.weights), self.loss.components(self.graph.width)
+        table = np.empty((self.chain.size + 1, components * count), done.weights.dtype)
+        for number, pulled in self._pulled(done):
+            part = table[:, number * count : (number + 1) * count]
+            done.write(pulled, None if last is None else last[number], slice(0, count), part)
+        return Linear(table, gradient, value)
 
     def tables(self, params: Tensor, *rows: Tensor) -> Iterator[Linear]:
         """See `Kernels.tables`: J is written by pieces that stay in the cache."""
-        done = self._passed(params, *rows)
-        height, (width, count) = self.chain.size + 1, done.residual.shape
-        pieces = -(-count * height * done.residual.itemsize // PIECE_BYTES)
-        length, value = -(-count // pieces), done.value
-        scratch = self.chain.scratch
-        memory = scratch.take(1, height * length, done.residual.dtype)[0]
-        used = scratch.used
-        for unit in range(width):
-            # One output's cotangents at a time, all in the same memory.
-            scratch.release(used)
-            pulled = self._pulled(done, unit)
+        done, (value, gradient, last) = self._opened(params, *rows)
+        height, count, dtype = self.chain.size + 1, len(done.weights), done.weights.dtype
+        pieces = max(1, round(count * height * dtype.itemsize / PIECE_BYTES))
+        length = -(-count // pieces)
+        memory = self.chain.scratch.take(1, height * length, dtype)[0]
+        for number, pulled in self._pulled(done):
+            below = None if last is None else last[number]
             for start in range(0, count, length):
                 piece = slice(start, min(start + length, count))
                 size = piece.stop - piece.start
                 table = memory[: height * size].reshape(height, size)
-                self._write(done, unit, pulled, piece, table)
-                yield Linear(table, None, value)
-                value = 0.0
+                done.write(pulled, below, piece, table)
+                yield Linear(table, gradient, value)
+                # What is of the whole chunk counts once.
+                value, gradient = 0.0, None if gradient is None else np.zeros_like(gradient)
 
-    def _forward(self, params: Tensor, inputs: Tensor) -> tuple[list[Array], Array]:
+    def _pulled(self, done: Pass) -> Iterator[tuple[int, list[Array]]]:
+        """The cotangents of every component, one after the other in the same memory."""
+        scratch, columns = self.chain.scratch, done.columns()
+        used = scratch.used
+        for number in range(self.loss.components(self.graph.width)):
+            scratch.release(used)
+            yield number, done.pull(columns)
+
+    def _forward(self, params: Tensor, inputs: Tensor) -> tuple[list[Array], list[Array]]:
         self.chain.scratch.clear()
         return self.chain.forward(np.asarray(params), np.asarray(inputs))
 
-    def _at(self, params: Tensor, inputs: Tensor) -> Point:
+    @silent
+    def _opened(self, params: Tensor, *rows: Tensor) -> tuple[Pass, Head]:
+        done = self._passed(params, *rows)
+        return done, done.head()
+
+    def _passed(
+        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor, key: Tensor | None = None
+    ) -> Pass:
+        here, drawn = np.asarray(params), None if key is None else np.asarray(key)
         self.chain.scratch.clear()
-        return self.chain.at(np.asarray(params), np.asarray(inputs))
+        point = self.chain.at(here, np.asarray(inputs))
+        return Pass(self.chain, self.host_loss, here, point, np.asarray(targets), np.asarray(weights), drawn)
 
     @silent
-    def _passed(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> Passed:
-        weight, point = np.asarray(weights), self._at(params, inputs)
-        root, error = np.sqrt(weight), point.outputs - np.asarray(targets).T
-        return Passed(np.asarray(params), point, root, error * root, _value(error, weight))
-
-    @silent
-    def _pulled(self, done: Passed, unit: int) -> list[Array]:
-        """The cotangents of sqrt(w) times an output at every layer's W^T x + b [units, rows]."""
-        seed = self.chain.scratch.take(len(done.residual), len(done.root), done.residual.dtype)
-        seed[:] = 0
-        seed[unit] = done.root
-        return self.chain.cotangents(done.params, done.point, seed)
-
-    @silent
-    def _write(self, done: Passed, unit: int, pulled: Sequence[Array], piece: slice, table: Array) -> None:
-        """Write [J, r]^T of an output for some rows."""
-        reads = [read[:, piece] for read in done.point.reads]
-        self.chain.table(reads, [cotangent[:, piece] for cotangent in pulled], table[:-1])
-        table[-1] = done.residual[unit, piece]
-
-    @silent
-    def host_bend(  # noqa: PLR0917 - as all kernels
-        self,
-        params: Tensor,
-        direction: Tensor,
-        inputs: Tensor,
-        targets: Tensor,
-        weights: Tensor,
-        key: Tensor | None = None,
-    ) -> Array:
+    def host_bend(self, params: Tensor, direction: Tensor, *rows: Tensor) -> Array:
         """See `Kernels.plain_bend`."""
-        here, point = np.asarray(params), self._at(params, inputs)
-        seed = self.chain.bent(here, np.asarray(direction), point) * np.asarray(weights)
-        return self.chain.gradient(point.reads, self.chain.cotangents(here, point, seed))
+        done = self._passed(params, *rows)
+        return done.spread(done.turned(np.asarray(direction)))
 
     @silent
-    def host_bent_residual(  # noqa: PLR0917 - as all kernels
-        self,
-        params: Tensor,
-        direction: Tensor,
-        inputs: Tensor,
-        targets: Tensor,
-        weights: Tensor,
-        key: Tensor | None = None,
-    ) -> Array:
+    def host_bent_residual(self, params: Tensor, direction: Tensor, *rows: Tensor) -> Array:
         """See `Kernels.plain_bent_residual`."""
-        bent = self.chain.bent(np.asarray(params), np.asarray(direction), self._at(params, inputs))
-        return np.ravel(bent * np.sqrt(np.asarray(weights)))
+        return np.ravel(self._passed(params, *rows).bent(np.asarray(direction)))
 
     def normal_equations(self, call: Call) -> Any:
         """See `Kernels.normal_equations`; the call is the chain's last."""
@@ -206,23 +176,15 @@ class HostKernels(NumpyKernels):
         self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
     ) -> Array:
         """A A^T [m + q, m + q], A = sqrt(w) [Phi; 1; Z - T]."""
-        reads, outputs = self._forward(params, inputs)
-        table = np.concatenate([reads[-1], outputs - np.asarray(targets).T])
+        reads, values = self._forward(params, inputs)
+        table = np.concatenate([reads[-1], values[-1] - np.asarray(targets).T])
         table *= np.sqrt(np.asarray(weights))
         equations: Array = table @ table.T
         return equations
 
 
-def _value(error: Array, weights: Array) -> float:
-    """Sum of w_i (mean over the outputs of e_i^2) for e [outputs, rows], added up in float64."""
-    squares = error * error
-    means = squares[0] if len(error) == 1 else squares.mean(axis=0)
-    if means.dtype == np.float64:
-        return float(means @ weights)
-    return float(np.sum(means * weights, dtype=np.float64))
-
-
 def host_kernels(network: Network, loss: Loss) -> HostKernels | None:
-    """Return the kernels of a model in NumPy; None unless it is a chain of dense layers under mse."""
-    chain = chain_of(Graph(network)) if isinstance(loss, MeanSquaredError) else None
-    return None if chain is None else HostKernels(network, loss, chain)
+    """Return the kernels of a model in NumPy; None unless layers and loss are there in NumPy."""
+    known = host_loss(loss)
+    chain = None if known is None else chain_of(Graph(network))
+    return None if known is None or chain is None else HostKernels(network, loss, chain, known)

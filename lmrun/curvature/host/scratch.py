@@ -59,3 +59,7 @@ class Scratch(threading.local):
             view = self._memory[start : start + size].view(dtype).reshape(height, width)
             self._views[key] = view
         return view
+
+    def like(self, height: int, array: Array) -> Array:
+        """Return an array [height, rows] for another one [..., rows]."""
+        return self.take(height, array.shape[-1], array.dtype)

@@ -1,0 +1,1 @@
+"""Layers in NumPy, one module per kind."""
