@@ -33,7 +33,7 @@ def fit(residuals, start=START, **settings):
     problem = residual_problem(residuals, **settings)
     optimizer = Polished(levenberg_marquardt(LmConfig.model_validate(config)), EXACT)
     params, state = start, optimizer.init(problem, start)
-    for _ in range(100):
+    for _ in range(600):
         params, state, info = optimizer.step(problem, params, state)
         if info.status is not None:
             return problem, params, info.status
@@ -86,3 +86,26 @@ def test_bounds():
     ).x
     np.testing.assert_allclose(params, expected, rtol=1e-8)
     assert params[1] == 0.9
+
+
+def test_large_residuals_that_gauss_newton_does_not_contract():
+    """Brown and Dennis: the cost is 42911; without the Hessian, digits end with those of the loss."""
+    t = np.arange(1.0, 21) / 5
+
+    def brown_dennis(x):
+        return [(x[0] + t * x[1] - np.exp(t)) ** 2.0 + (x[2] + x[3] * np.sin(t) - np.cos(t)) ** 2.0]
+
+    start = np.array([25.0, 5, -5, -1])
+    problem, params, status = fit(differentiated(brown_dennis, start), start)
+    assert status is Status.CONVERGED_DIGITS
+    assert problem.loss(params) == pytest.approx(85822.2016263, rel=1e-11)
+    model = problem.linearize(params)
+    lengths = np.sqrt(np.asarray(model.curvature.diagonal) * problem.loss(params))
+    assert np.all(np.abs(model.gradient) <= 1e-14 * lengths)
+
+
+def test_the_hessian(central_differences):
+    problem = residual_problem(differentiated(function, START))
+    expected = central_differences(lambda x: np.asarray(problem.gradient(x)), START)
+    model = problem.second_order(START)
+    np.testing.assert_allclose(np.asarray(model.curvature.matrix), expected, rtol=1e-7, atol=1e-8)

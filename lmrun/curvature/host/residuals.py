@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lmrun.curvature.batch import Batch
 from lmrun.curvature.bounds import Bounds
 from lmrun.curvature.forms import FORMS
-from lmrun.curvature.host.base import NumpyKernels, silent
+from lmrun.curvature.host.base import NumpyKernels, polarized, silent
 from lmrun.curvature.host.jets import Jet, Value, along, variables
 from lmrun.curvature.jacobian import Linear
 from lmrun.curvature.problem import Problem
@@ -96,9 +96,11 @@ class ResidualKernels(NumpyKernels):
         sized: Any = _Sized(residuals.size)
         self.network = self.graph = sized
         self.loss = MeanSquaredError()
+        self.knows_hessian = residuals.bent is not None
         self.value = self.host_value
         self.value_and_gradient = self.host_value_and_gradient
         self.jacobian_and_residual = self.host_jacobian_and_residual
+        self.gradient_and_hessian = self.host_gradient_and_hessian
         self.bend = self.host_bend
         self.bent_residual = self.host_bent_residual
 
@@ -122,6 +124,17 @@ class ResidualKernels(NumpyKernels):
         table = np.empty((self.residuals.size + 1, self.residuals.rows))
         table[:-1], table[-1] = self.residuals.jacobian(here).T, made
         return Linear(table, None, float(made @ made))
+
+    @silent
+    def host_gradient_and_hessian(self, params: Any) -> tuple[Array, Array]:
+        """2 J^T r [n] and 2 (J^T J + the sum of r_i r_i'') [n, n]."""
+        table = self.host_jacobian_and_residual(params).rows
+        jacobian, made = table[:-1], table[-1]
+
+        def bent(direction: Array) -> float:
+            return float(made @ self.host_bent_residual(params, direction))
+
+        return 2 * jacobian @ made, 2 * (jacobian @ jacobian.T + polarized(len(jacobian), bent))
 
     @silent
     def host_bend(self, params: Any, direction: Any) -> Array:
