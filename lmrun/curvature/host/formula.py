@@ -14,7 +14,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lmrun.curvature.host.base import NumpyKernels, silent
+from lmrun.curvature.host.base import NumpyKernels, polarized, silent
 from lmrun.curvature.host.jets import Jet, Value, along, call, variables
 from lmrun.curvature.jacobian import Linear
 from lmrun.losses.base import Loss
@@ -124,8 +124,7 @@ class FormulaKernels(NumpyKernels):
     ) -> tuple[Array, Array]:
         """See `Kernels.plain_gradient_and_hessian`.
 
-        With l' and l'' of the loss of a row by an output f, the Hessian is the sum of l'' J^T J + l' f''; the
-        second derivative of f along e_i + e_j is f_ii + 2 f_ij + f_jj.
+        With l' and l'' of the loss of a row by an output f, the Hessian is the sum of l'' J^T J + l' f''.
         """
         here, errors = np.asarray(params), self.errors(params, inputs, targets)
         slope, bend = self._slopes(errors)
@@ -133,17 +132,12 @@ class FormulaKernels(NumpyKernels):
         jacobian = self._jacobian(here, inputs, errors)
         by_row = (slope.T * weight).ravel()
         hessian: Array = (jacobian * (bend.T * weight).ravel()) @ jacobian.T
-        size = len(here)
-        curved = np.zeros((size, size), here.dtype)
-        for i in range(size):
-            for j in range(i + 1):
-                direction = np.zeros_like(here)
-                direction[[i, j]] = 1
-                curved[i, j] = curved[j, i] = by_row @ self._turned(here, direction, inputs, errors).ravel()
-        own = np.diag(curved)
-        mixed = (curved - own[:, None] - own[None, :]) / 2
-        np.fill_diagonal(mixed, own)
-        return jacobian @ by_row, hessian + mixed
+
+        def bent(direction: Array) -> float:
+            turned = self._turned(here, direction.astype(here.dtype), inputs, errors)
+            return float(by_row @ turned.ravel())
+
+        return jacobian @ by_row, hessian + polarized(len(here), bent).astype(here.dtype)
 
     def _slopes(self, errors: Array) -> tuple[Array, Array]:
         """The first and second derivative of every row's loss by its outputs, [rows, responses] each."""
