@@ -87,8 +87,8 @@ class Tracker:
             state.loss = float(losses[-1])
             return step_rows(losses, first + 1, self._epoch_of, seconds, info)
         weights = self._batch_weights(schedule.epoch(first))[schedule.batch(first) :][:made]
-        state.epoch_sum += float(losses[:made] @ weights)
-        state.epoch_weight += float(np.sum(weights))
+        state.epoch_sum = _added(state.epoch_sum, losses[:made] * weights)
+        state.epoch_weight = _added(state.epoch_weight, weights)
         rows = step_rows(losses, first + 1, self._epoch_of, seconds, info) if self.row_per_step else []
         if schedule.batch(state.step) == 0:
             if not self.row_per_step:
@@ -174,3 +174,8 @@ class Tracker:
         if self._weights is None or self._weights[0] != epoch:
             self._weights = (epoch, self.schedule.weights(epoch, self.train.weights))
         return self._weights[1]
+
+
+def _added(total: float, values: NDArray[np.floating]) -> float:
+    """Add values one after the other: however many a call brings, the sum of an epoch has the same bits."""
+    return float(np.add.accumulate(np.concatenate([[total], values]))[-1])

@@ -102,7 +102,7 @@ def test_a_crash_after_the_last_step_changes_nothing(runs, monkeypatch):
     expected, whole = runs.train("rosenbrock-curve", *overrides)
     assert expected["status"].startswith("converged")
 
-    def failing(*_):
+    def failing(*_, **__):
         raise PowerFailureError
 
     monkeypatch.setattr(session, "summarize", failing)
@@ -186,7 +186,7 @@ def test_sigkill_at_random_moments(tmp_path):
     """The whole command, killed for real; benchmarks/kill_and_resume.py does it twenty times."""
     overrides = (
         "dataset.points=6000",
-        "training={batch_size: full, max_steps: 800, checkpoint_seconds: 0.05, target_loss: null,"
+        "training={batch_size: full, max_steps: 400, checkpoint_seconds: 0.05, target_loss: null,"
         " step_tolerance: 0, gradient_tolerance: 0}",
     )
     command = [sys.executable, "-m", "lmrun", "train", "--quiet"]
@@ -207,5 +207,5 @@ def test_sigkill_at_random_moments(tmp_path):
         process = subprocess.Popen([*command, "--resume", "killed", "--runs-dir", str(tmp_path)])
     assert process.wait(timeout=120) == 0
     run = RunDirectory(killed)
-    assert json.loads(run.summary.read_text())["steps"] == 800
+    assert json.loads(run.summary.read_text())["steps"] == 400
     assert_same(run, RunDirectory(tmp_path / "whole"))
