@@ -196,10 +196,12 @@ def make_batch(
         draw: See `Draw`; `draw_on_device` if not given.
     """
     draw = draw or draw_on_device
-    samples = len(indices)
-    # Filled up with the first row again.
-    places = np.concatenate([indices, np.repeat(indices[:1], -samples % chunk)]).astype(np.int32)
-    factors = np.where(np.arange(len(places)) < samples, emphasis, 0.0)
+    samples, missing = len(indices), -len(indices) % chunk
+    places, factors = indices.astype(np.int32, copy=False), np.full(samples + missing, emphasis)
+    if missing:
+        # Filled up with the first row again.
+        places = np.concatenate([places, np.repeat(places[:1], missing)])
+        factors[samples:] = 0
     chunks, weight = [], 0.0
     for start in range(0, len(places), chunk):
         piece = slice(start, start + chunk)

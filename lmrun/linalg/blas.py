@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cython_blas
 
-from lmrun.linalg.foreign import SCALARS, foreign, integer
+from lmrun.linalg.foreign import NAMES, SCALARS, foreign, integer
 
 Array = NDArray[np.floating]
 
@@ -24,7 +24,7 @@ def add_product(total: Array, rows: Array) -> None:
         ValueError: Shapes, order or types do not fit; BLAS would read beyond them.
     """
     size, count = rows.shape
-    name = rows.dtype.name
+    name = NAMES.get(rows.dtype.char, "")
     if total.shape != (size, size) or total.dtype != rows.dtype or name not in SCALARS:
         raise ValueError(f"{total.shape} {total.dtype} cannot hold the product of {rows.shape} {rows.dtype}")
     if not (total.flags.f_contiguous and rows.flags.c_contiguous and total.flags.writeable):

@@ -15,6 +15,8 @@ from typing import Any
 from scipy import LowLevelCallable
 
 PREFIXES = {"float32": "s", "float64": "d"}
+NAMES = {"f": "float32", "d": "float64"}
+"""By the letter that NumPy has for a type: its name takes longer to ask for than a small system to solve."""
 SCALARS = {"float32": ctypes.c_float, "float64": ctypes.c_double}
 
 

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import ctypes
+from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy.linalg import cython_lapack, get_lapack_funcs
 
-from lmrun.linalg.foreign import SCALARS, foreign, integer
+from lmrun.linalg.foreign import NAMES, SCALARS, foreign, integer
 
 Array = NDArray[np.floating]
 
@@ -20,7 +21,12 @@ BLOCK = 32
 
 def lapack(*names: str, matrix: Array) -> Any:
     """Return LAPACK routines of the matrix' type, by SciPy's wrappers."""
-    return get_lapack_funcs(names, (matrix,))
+    return _routines(names, matrix.dtype.char)
+
+
+@cache
+def _routines(names: tuple[str, ...], letter: str) -> Any:
+    return get_lapack_funcs(names, dtype=np.dtype(letter))
 
 
 def append_rows(triangle: Array, rows: Array, trapezoid: int = 0) -> None:
@@ -39,7 +45,7 @@ def append_rows(triangle: Array, rows: Array, trapezoid: int = 0) -> None:
         ValueError: Shapes, order or types do not fit; LAPACK would read beyond them.
     """
     count, size = rows.shape
-    name = rows.dtype.name
+    name = NAMES.get(rows.dtype.char, "")
     if triangle.shape != (size, size) or triangle.dtype != rows.dtype or name not in SCALARS:
         raise ValueError(f"{triangle.shape} {triangle.dtype} cannot take in {rows.shape} {rows.dtype}")
     if not 0 <= trapezoid <= min(count, size):
@@ -78,7 +84,7 @@ def solve_triangle(triangle: Array, right: Array, *, transposed: bool = False) -
     """
     trtrs = lapack("trtrs", matrix=triangle)[0]
     solution, info = trtrs(triangle, right, lower=0, trans=int(transposed))
-    return solution if info == 0 and np.all(np.isfinite(solution)) else None
+    return solution if info == 0 and np.isfinite(solution).all() else None
 
 
 def is_singular(triangle: Array) -> bool:

@@ -163,6 +163,11 @@ class HostAlgebra:
             return _moved(params, length * step, loss, (predicted, 0.0, 0.0))
 
 
+def _norm(vector: Array) -> float:
+    """|v|_2; NumPy's own function asks more questions than a short vector has numbers."""
+    return math.sqrt(float(vector @ vector))
+
+
 def _length(step: Array, damping: Damping) -> float:
     """|D^(1/2) step|_2."""
     return math.sqrt(float(step @ (damping.scaling * step)))
@@ -184,7 +189,7 @@ def _moved(
 ) -> tuple[Any, float, StepScalars]:
     """Evaluate the loss after a step of which predicted reduction, damping and scaled norm are known."""
     before = np.asarray(params)
-    size, params_norm = float(np.linalg.norm(step)), float(np.linalg.norm(before))
+    size, params_norm = _norm(step), _norm(before)
     if not math.isfinite(size):
         return params, math.nan, INVALID
     predicted, damping, scaled = known

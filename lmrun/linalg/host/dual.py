@@ -118,7 +118,7 @@ class HostDual(HostCurvature):
 
 
 def _finite(vector: Array) -> Array | None:
-    return vector if np.all(np.isfinite(vector)) else None
+    return vector if np.isfinite(vector).all() else None
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def solve_factorized(factor: Array, right: Array) -> Array | None:
     """
     trsv = get_blas_funcs("trsv", (factor,))
     solution: Array = trsv(factor, trsv(factor, right, lower=1), lower=1, trans=1)
-    return solution if np.all(np.isfinite(solution)) else None
+    return solution if np.isfinite(solution).all() else None
 
 
 def solve_symmetric(matrix: Array, right: Array) -> Array | None:
@@ -58,7 +58,7 @@ def solve_symmetric(matrix: Array, right: Array) -> Array | None:
     if info != 0 or not reciprocal >= np.finfo(matrix.dtype).eps:
         return None
     solution, info = sytrs(factor, pivots, right, lower=1)
-    return solution if info == 0 and np.all(np.isfinite(solution)) else None
+    return solution if info == 0 and np.isfinite(solution).all() else None
 
 
 def symmetrized(lower: Array) -> Array:

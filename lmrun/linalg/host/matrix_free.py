@@ -63,7 +63,7 @@ def conjugate_gradients(
             break
         direction *= size / before
         direction += scaled
-    return solution if math.isfinite(size) and np.all(np.isfinite(solution)) else None
+    return solution if math.isfinite(size) and np.isfinite(solution).all() else None
 
 
 @dataclass(frozen=True)
