@@ -22,7 +22,9 @@ class RunDirectory:
     @property
     def name(self) -> str:
         """The run's name: the last part of its path."""
-        return self.path.resolve().name
+        name = self.path.name
+        # Only a path such as `.` has to be asked for; links are looked up otherwise by the name that they have.
+        return name if name not in {"", ".."} else self.path.resolve().name
 
     @property
     def config(self) -> Path:
@@ -134,8 +136,10 @@ class RunDirectory:
     @property
     def begun(self) -> bool:
         """Whether this was meant to be a run's directory: at least two of a run's files are there."""
-        files = (self.manifest, self.config, self.metrics, self.summary, self.checkpoints, self.weights)
-        return sum(map(os.path.exists, files)) > 1
+        # Whoever lists thousands of runs asks for two files of each, not for all.
+        names = ("manifest", "config", "metrics", "summary", "checkpoints", "weights")
+        there = (name for name in names if os.path.exists(getattr(self, name)))
+        return next(there, None) is not None and next(there, None) is not None
 
     @property
     def exists(self) -> bool:
