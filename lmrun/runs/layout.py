@@ -23,7 +23,7 @@ class RunDirectory:
     def name(self) -> str:
         """The run's name: the last part of its path."""
         name = self.path.name
-        # Only a path such as `.` has to be asked for; links are looked up otherwise by the name that they have.
+        # Only a path such as `.` has to be asked for; a link goes by its own name.
         return name if name not in {"", ".."} else self.path.resolve().name
 
     @property
