@@ -17,7 +17,7 @@ from lmrun.plotting.placing import mark_places, spread, thin
 from lmrun.plotting.style import INK, SOFT, Look, check_format, look, save, styled
 from lmrun.runs.layout import RunDirectory
 
-_LOG_RATIO = 20.0
+LOG_RATIO = 20.0
 """Runs whose lengths differ by more share a logarithmic axis, lest the short ones be a vertical line."""
 _DECADES_WITH_MINOR_TICKS = 4.0
 _MOST_DECADES = 150.0
@@ -87,7 +87,7 @@ def _draw_panel(axes: Axes, runs: Sequence[Curves], columns: Sequence[Values]) -
 
 def _is_log(ends: Sequence[float]) -> bool:
     positive = [end for end in ends if end > 0]
-    return len(positive) > 1 and max(positive) > _LOG_RATIO * min(positive)
+    return len(positive) > 1 and max(positive) > LOG_RATIO * min(positive)
 
 
 def _draw_curve(

@@ -12,6 +12,7 @@ import plotly.graph_objects as go
 from plotly.io import to_json
 
 from lmrun.plotting.groups import counted, on_grid, quartiles
+from lmrun.plotting.loss import LOG_RATIO
 from lmrun.plotting.style import COLORS
 from lmrun.report.traces import Trace, Values
 
@@ -30,8 +31,6 @@ LAYOUT: dict[str, Any] = {
 """Of every chart."""
 LINEAR: dict[str, Any] = {"showgrid": True, "gridcolor": "#e8e8e8"}
 LOG: dict[str, Any] = {**LINEAR, "type": "log", "exponentformat": "power", "nticks": 8}
-LOG_RATIO = 20.0
-"""Runs whose lengths differ by more share a logarithmic axis, lest the short ones be a vertical line."""
 
 
 @dataclass(frozen=True)

@@ -10,9 +10,9 @@ import numpy as np
 from lmrun.compare.groups import Group, differences, flattened, title, written
 from lmrun.errors import RunDirectoryError
 from lmrun.report.charts import Chart, damping_chart, loss_chart
-from lmrun.report.page import Fact, Page, RunSection, Table
+from lmrun.report.page import Page, RunSection, Table
 from lmrun.report.traces import Trace, read_trace
-from lmrun.runs.facts import config_text, documents, facts
+from lmrun.runs.facts import Fact, config_text, documents, facts
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.listing import read_entry
 

@@ -14,10 +14,8 @@ from plotly.offline import get_plotlyjs
 import lmrun
 from lmrun.errors import UsageError
 from lmrun.report.charts import Chart
+from lmrun.runs.facts import Fact
 from lmrun.runs.files import write_text_atomically
-
-Fact = tuple[str, str]
-"""Label and text."""
 
 
 @dataclass(frozen=True)

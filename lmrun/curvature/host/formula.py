@@ -171,31 +171,17 @@ class FormulaKernels(NumpyKernels):
         return bent
 
     @silent
-    def host_bend(  # noqa: PLR0917 - as all kernels
-        self,
-        params: Tensor,
-        direction: Tensor,
-        inputs: Tensor,
-        targets: Tensor,
-        weights: Tensor,
-        key: Tensor | None = None,
-    ) -> Array:
+    def host_bend(self, params: Tensor, direction: Tensor, *rows: Tensor) -> Array:
         """See `Kernels.plain_bend`."""
-        table = self.host_jacobian_and_residual(params, inputs, targets, weights).rows
-        bent: Array = table[:-1] @ self.host_bent_residual(params, direction, inputs, targets, weights)
+        table = self.host_jacobian_and_residual(params, *rows).rows
+        bent: Array = table[:-1] @ self.host_bent_residual(params, direction, *rows)
         return bent
 
     @silent
-    def host_bent_residual(  # noqa: PLR0917 - as all kernels
-        self,
-        params: Tensor,
-        direction: Tensor,
-        inputs: Tensor,
-        targets: Tensor,
-        weights: Tensor,
-        key: Tensor | None = None,
+    def host_bent_residual(
+        self, params: Tensor, direction: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
     ) -> Array:
-        """See `Kernels.plain_bent_residual`."""
+        """See `Kernels.plain_bent_residual`; no loss of formulas draws, so there is no key."""
         errors = self.errors(params, inputs, targets)
         bent = self._turned(np.asarray(params), np.asarray(direction), inputs, errors)
         return np.ravel(bent * self._root(errors, weights))
