@@ -5,7 +5,9 @@ Settings: `overrides` of the config.
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.metadata import version
+from typing import Any
 
 import numpy as np
 
@@ -21,34 +23,44 @@ def split(params: Array, shapes: list[Array]) -> list[Array]:
 
 
 def main() -> None:
-    """Train until the job is over, or the optimizer wants to stop."""
+    """Train until the job is over, the schedule ends or the optimizer wants to stop.
+
+    Measured is the model that `lmrun train` would keep, had it ended there.
+    """
     job = read_job()
     load_tensorflow()
     from lmrun.build import as_params, build
     from lmrun.config.load import load_config
     from lmrun.training.drivers import make_driver
     from lmrun.training.loop import schedule_of
+    from lmrun.training.schedule import planned_steps
 
     config = load_config(job.config, [f"seed={job.seed}", *job.settings["overrides"]]).config
     experiment = build(config)
     start = job.weights()
     recorder = Recorder(job)
-    driver = make_driver(experiment, schedule_of(experiment))
+    schedule = schedule_of(experiment)
+    driver = make_driver(experiment, schedule)
     params = as_params(experiment)
     state = driver.init(params)
+
+    def model(params: Any, state: Any) -> list[Array]:
+        return split(np.asarray(driver.model(params, state)), start)
+
     made, message = 0, ""
-    while not recorder.over():
+    most = planned_steps(config.training, schedule)
+    while made < most and not recorder.over():
         params, state, info = driver.advance(params, state, made, 1)
         # A step that left the parameters on the device is over when they are here.
-        present = np.asarray(params)
+        np.asarray(params)
         if info.status is not None:
             message = f"stopped by itself: {info.status}"
             break
         made += 1
         recorder.stepped()
         if recorder.due():
-            recorder.evaluate(lambda params=present: split(params, start))
-    recorder.evaluate(lambda: split(np.asarray(params), start))
+            recorder.evaluate(partial(model, params, state))
+    recorder.evaluate(partial(model, params, state))
     names = ("lmrun", "tensorflow", "keras", "numpy", "scipy")
     recorder.write({name: version(name) for name in names}, message)
 

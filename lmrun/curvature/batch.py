@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lmrun.curvature.compiled import Compiled
 from lmrun.curvature.layers.base import samples_last
+from lmrun.curvature.threads import each
 from lmrun.datasets.base import Split
 from lmrun.linalg.host import WORKERS
 
@@ -26,6 +27,9 @@ fastest (docs/benchmarks.md)."""
 
 FEWEST_ROWS = 1024
 """Below this many rows per worker a thread of compiled functions costs more than it saves."""
+
+HEAVY_BYTES = 2**18
+"""From so many bytes per chunk on threads draw them: 6,000 images take 4 ms instead of 8."""
 
 KEPT_BYTES = 2**25
 """Splits that hold more are cut into chunks again and again on a CPU: that takes some 3 % of a step
@@ -202,13 +206,14 @@ def make_batch(
         # Filled up with the first row again.
         places = np.concatenate([places, np.repeat(places[:1], missing)])
         factors[samples:] = 0
-    chunks, weight = [], 0.0
-    for start in range(0, len(places), chunk):
-        piece = slice(start, start + chunk)
-        drawn, own = draw(rows, places[piece], factors[piece])
-        chunks.append(drawn)
-        weight += own
-    return Batch(tuple(chunks), weight, samples)
+    pieces = [slice(start, start + chunk) for start in range(0, len(places), chunk)]
+
+    def drawn(piece: slice) -> tuple[Rows, float]:
+        return draw(rows, places[piece], factors[piece])
+
+    heavy = isinstance(rows.inputs, np.ndarray) and chunk * rows.inputs[0].nbytes >= HEAVY_BYTES
+    chunks, weights = zip(*(each(drawn, pieces) if heavy else map(drawn, pieces)), strict=True)
+    return Batch(chunks, sum(weights), samples)
 
 
 def _drawn(

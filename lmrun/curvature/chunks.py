@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import operator
 from collections.abc import Callable, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from functools import cached_property, reduce
 from typing import Any, NamedTuple, TypeVar
 
@@ -13,8 +12,8 @@ import tensorflow as tf
 
 from lmrun.curvature.batch import Batch, OnDemand
 from lmrun.curvature.kernels import Kernels
+from lmrun.curvature.threads import each
 from lmrun.linalg.algebra import Algebra, Curvature, Vector
-from lmrun.linalg.host import WORKERS
 from lmrun.seeding import Stream, generator
 
 Tensor = Any
@@ -22,7 +21,6 @@ Arguments = tuple[Any, ...]
 """What a kernel takes of a chunk: inputs, targets, weights, and the key of a loss that draws."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-POOL = ThreadPoolExecutor(WORKERS, thread_name_prefix="chunks")
 
 
 def added(parts: Sequence[Any]) -> Any:
@@ -100,5 +98,4 @@ class Chunks:
         """Work on all items at once, one thread each; the results in the items' order."""
         if self.workers == 1:
             return list(map(work, items))
-        # Each thread asks for its item itself: none is made before its turn.
-        return list(POOL.map(lambda number: work(items[number]), range(len(items))))
+        return each(work, items)

@@ -60,7 +60,7 @@ def test_activations_as_layers():
 
 @pytest.mark.parametrize("size", [1, 200, 10**6])
 def test_pieces_add_up(size, monkeypatch):
-    monkeypatch.setattr(module, "PIECE_BYTES", size)
+    monkeypatch.setattr(module, "PIECE_BYTES", (size, size))
     kernels, reference, params, _, rows = case_of(network_of((3, "tanh", True), (2, "linear", True)))
     table = np.asarray(reference.plain_jacobian_and_residual(params, *rows).rows)
     products = [piece.rows @ piece.rows.T for piece in kernels.tables(params, *rows)]

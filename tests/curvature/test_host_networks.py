@@ -53,6 +53,7 @@ def conv(filters, size, **options):
 NETWORKS = {
     "strides": ((8, 7, 2), lambda: [conv(3, 4, strides=2), conv(2, 2, activation="softplus")]),
     "same": ((5, 6, 1), lambda: [conv(2, 3, padding="same"), conv(2, (2, 4), strides=2, padding="same")]),
+    "gaps": ((8, 8, 2), lambda: [conv(2, 2, strides=3)]),
     "dilation": ((7, 7, 2), lambda: [conv(2, 2, dilation_rate=(2, 3), use_bias=False)]),
     "line": ((9, 2), lambda: [keras.layers.Conv1D(3, 3, strides=2, activation="sigmoid")]),
     "average": (
@@ -100,16 +101,16 @@ def test_single_precision():
 @pytest.mark.parametrize("size", [1, 20, 10**6])
 def test_products_in_pieces(size, rng, monkeypatch):
     monkeypatch.setattr(products, "SMALL", size)
-    small, wide = rng.normal(size=(2, 3)), rng.normal(size=(3, 7))
-    made, summed = np.empty((2, 7)), np.empty((3, 2))
+    small, wide = rng.normal(size=(2, 3)), rng.normal(size=(4, 3, 7))
+    made, summed = np.empty((4, 2, 7)), np.empty((3, 2))
     products.multiply(small, wide, made)
     np.testing.assert_allclose(made, small @ wide, rtol=1e-14)
     products.multiply_transposed(wide, made, summed)
-    np.testing.assert_allclose(summed, wide @ made.T, rtol=1e-14)
+    np.testing.assert_allclose(summed, np.einsum("pmc,pkc->mk", wide, made), rtol=1e-14)
 
 
 def test_pieces_have_the_gradient_once(monkeypatch):
-    monkeypatch.setattr(module, "PIECE_BYTES", 600)
+    monkeypatch.setattr(module, "PIECE_BYTES", (600, 600))
     loss, reference, targets = LOSSES["projected"]
     network = network_of((4, 4, 1), conv(2, 2, strides=2))
     kernels, plain, params, _, rows = case_of(network, loss=loss, reference=reference, targets=targets)
@@ -130,9 +131,10 @@ def test_chunks_have_the_rows_of_a_piece_as_long_as_their_values_fit(monkeypatch
     values = 8 * (kernels.inputs + 3 * kernels.graph.value_size + kernels.chain.held)
     expected = {
         2**20: kernels.chunk_bytes / values,
-        2**25: 2**25 / values,
-        2**40: module.PIECE_BYTES / (8 * network.size),
+        2**24: 2**24 / values,
+        2**40: network.size,
     }
+    assert 2**20 < 8 * network.size**2 < 2**22
     for most, rows in expected.items():
         monkeypatch.setattr(module, "MOST_BYTES", most)
         assert kernels.chunk_bytes / kernels.row_bytes(8) == pytest.approx(rows, rel=1e-3)

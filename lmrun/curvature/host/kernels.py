@@ -27,9 +27,10 @@ Array = NDArray[np.floating]
 Tensor = Any
 """An array, or a tensor on the CPU, of which NumPy takes a view."""
 
-PIECE_BYTES = 2**20
-"""Of a piece of the Jacobian: half of a core's own cache (docs/benchmarks.md)."""
-MOST_BYTES = 2**25
+PIECE_BYTES = (2**20, 2**22)
+"""Least and most of a piece of the Jacobian: what a core's own cache holds, and what the common one holds of
+all threads (docs/benchmarks.md)."""
+MOST_BYTES = 2**26
 """Of a chunk's values, however few rows that are."""
 
 
@@ -71,12 +72,17 @@ class HostKernels(NumpyKernels):
         with few, and the values of a convolutional network do not fit into the cache anyway.
         """
         values = itemsize * (self.inputs + 3 * self.graph.value_size + self.chain.held)
-        piece = itemsize * self.network.size * self.chunk_bytes // PIECE_BYTES
+        piece = itemsize * self.network.size * self.chunk_bytes // self._piece_bytes(itemsize)
         return min(values, max(piece, values * self.chunk_bytes // MOST_BYTES))
+
+    def _piece_bytes(self, itemsize: int) -> int:
+        """As many rows as J^T J, all of which is read and written for every piece, within the bounds."""
+        least, most = PIECE_BYTES
+        return min(max(least, itemsize * self.network.size**2), most)
 
     def table_bytes(self, rows: int, itemsize: int) -> int:
         """A piece."""
-        return min(super().table_bytes(rows, itemsize), PIECE_BYTES)
+        return min(super().table_bytes(rows, itemsize), self._piece_bytes(itemsize))
 
     @silent
     def zero_loss(self, targets: Tensor, weights: Tensor) -> float:
@@ -117,7 +123,7 @@ class HostKernels(NumpyKernels):
         """See `Kernels.tables`: J is written by pieces that stay in the cache."""
         done, (value, gradient, last) = self._opened(params, *rows)
         height, count, dtype = self.chain.size + 1, len(done.weights), done.weights.dtype
-        pieces = max(1, round(count * height * dtype.itemsize / PIECE_BYTES))
+        pieces = max(1, round(count * height * dtype.itemsize / self._piece_bytes(dtype.itemsize)))
         length = -(-count // pieces)
         memory = self.chain.scratch.take(1, height * length, dtype)[0]
         for number, pulled in self._pulled(done):

@@ -17,17 +17,20 @@ SMALL = 2**19
 
 
 def multiply(small: Array, wide: Array, out: Array) -> None:
-    """Write A B [m, columns] for A [m, k] and B [k, columns]."""
-    columns = max(1, SMALL // small.size)
-    for start in range(0, wide.shape[1], columns):
-        piece = slice(start, start + columns)
-        np.matmul(small, wide[:, piece], out=out[:, piece])
+    """Write A B_i [places, m, columns] for A [m, k] and B [places, k, columns]."""
+    for piece in _pieces(small.size, wide.shape[-1]):
+        np.matmul(small, wide[..., piece], out=out[..., piece])
 
 
 def multiply_transposed(one: Array, other: Array, out: Array) -> None:
-    """Write A B^T [m, k] for A [m, columns] and B [k, columns]."""
-    columns = max(1, SMALL // out.size)
-    np.matmul(one[:, :columns], other[:, :columns].T, out=out)
-    for start in range(columns, one.shape[1], columns):
-        piece = slice(start, start + columns)
-        out += one[:, piece] @ other[:, piece].T
+    """Write the sum of A_i B_i^T [m, k] for A [places, m, columns] and B [places, k, columns]."""
+    pieces = _pieces(out.size, one.shape[-1])
+    parts = [one[..., piece] @ other[..., piece].swapaxes(-1, -2) for piece in pieces]
+    np.sum(np.concatenate(parts), axis=0, out=out)
+
+
+def _pieces(size: int, columns: int) -> list[slice]:
+    """Cut columns so that each piece has few multiplications, `size` a column."""
+    count = -(-size * columns // SMALL)
+    length = -(-columns // count)
+    return [slice(start, start + length) for start in range(0, columns, length)]

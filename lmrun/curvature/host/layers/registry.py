@@ -11,6 +11,7 @@ from lmrun.curvature.host.layers.convolution import Convolution
 from lmrun.curvature.host.layers.dense import Dense
 from lmrun.curvature.host.layers.pooling import AveragePooling, MaxPooling
 from lmrun.curvature.host.layers.shapes import Flatten
+from lmrun.curvature.host.layers.strips import Strips
 from lmrun.curvature.host.layers.windows import Windows
 from lmrun.curvature.layers import convolution, dense, pooling, shapes
 from lmrun.curvature.layers.activation import is_elementwise
@@ -31,11 +32,11 @@ def _dense(call: Call, start: int, activation: Activation) -> Layer | None:
 
 def _convolution(call: Call, start: int, activation: Activation) -> Layer:
     layer = call.part.layer
-    windows = Windows.over(
-        layer.input.shape[1:], layer.kernel_size, layer.strides, layer.dilation_rate, layer.padding
-    )
+    lengths = (layer.kernel_size, layer.strides, layer.dilation_rate)
+    windows = Windows.over(layer.input.shape[1:], *lengths, layer.padding)
     inputs = len(windows.elements) * windows.channels
-    return Convolution(call.part.start, inputs, layer.filters, layer.use_bias, activation, windows)
+    strips = Strips.over(windows, *lengths)
+    return Convolution(call.part.start, inputs, layer.filters, layer.use_bias, activation, strips)
 
 
 def _flatten(call: Call, start: int, activation: Activation) -> Layer:
