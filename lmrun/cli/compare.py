@@ -62,14 +62,20 @@ def compare(
             overrides.append(f"training.max_seconds={max_seconds:g}")
         results = gather(items, config, overrides, seeds, fresh=fresh, runs_dir=runs_dir)
         compared = compare_results(results, items)
-        stored, document = store(runs_dir, compared), compared.document
-        plot_groups(compared.groups, stored.figure, title(compared.groups))
+        stored, document = (
+            store(
+                runs_dir, compared, lambda path: plot_groups(compared.groups, path, title(compared.groups))
+            ),
+            compared.document,
+        )
     if as_json:
         from lmrun.runs.files import to_json
 
         typer.echo(to_json({**document, "comparison": str(stored.path)}), nl=False)
     elif as_csv or as_markdown:
         typer.echo(read_table(stored.csv if as_csv else stored.markdown), nl=False)
+        for sentence in document["warnings"]:
+            typer.echo(f"Careful: {sentence}", err=True)
     else:
         _show(document, stored.path, stored.figure)
 

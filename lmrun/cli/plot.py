@@ -53,6 +53,11 @@ def _comparison(stored: ComparisonDirectory, kind: str, output: Path | None) -> 
     groups, missing = stored_groups(stored, read_comparison(stored))
     for sentence in missing:
         typer.echo(sentence, err=True)
+    if missing and output is None:
+        raise UsageError(
+            f"Not all runs of {stored.path} are left: its figure {stored.figure.name} stays as it is. "
+            "Draw what is left with -o FILE."
+        )
     return _medians(groups, output or stored.figure)
 
 

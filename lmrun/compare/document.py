@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+import os
 import re
 import secrets
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -19,7 +20,7 @@ from lmrun.compare.results import Result, read_result
 from lmrun.compare.table import as_csv, as_markdown, measures, settings, speed_ups
 from lmrun.compare.verdict import verdict
 from lmrun.errors import RunDirectoryError
-from lmrun.runs.files import read_json, write_json_atomically, write_text_atomically
+from lmrun.runs.files import names_in, read_json, write_json_atomically, write_text_atomically
 from lmrun.runs.layout import RunDirectory
 
 SCHEMA_VERSION = 1
@@ -64,7 +65,8 @@ class ComparisonDirectory:
     @property
     def exists(self) -> bool:
         """Whether this is a comparison."""
-        return self.document.is_file()
+        # Not `Path.is_file`, which raises for a name that is too long.
+        return os.path.isfile(self.document)
 
 
 @dataclass(frozen=True)
@@ -125,8 +127,13 @@ def _numbers(values: Sequence[float]) -> dict[str, float | None]:
     return {name: value if math.isfinite(value) else None for name, value in zip(names, values, strict=True)}
 
 
-def store(runs_dir: Path, compared: Compared) -> ComparisonDirectory:
+def store(runs_dir: Path, compared: Compared, draw: Callable[[Path], object]) -> ComparisonDirectory:
     """Keep a comparison in a new folder beside the runs.
+
+    Args:
+        runs_dir: Their folder.
+        compared: The comparison.
+        draw: Draws its figure to a path.
 
     Raises:
         RunDirectoryError: The folder cannot be made or written.
@@ -144,18 +151,23 @@ def store(runs_dir: Path, compared: Compared) -> ComparisonDirectory:
     folder = ComparisonDirectory(path)
     write_text_atomically(folder.csv, compared.csv)
     write_text_atomically(folder.markdown, compared.markdown)
+    draw(folder.figure)
     # Last: where this file is, the others are too.
     write_json_atomically(folder.document, compared.document)
     return folder
 
 
 def find_comparison(name: str, runs_dir: Path) -> ComparisonDirectory | None:
-    """Return a stored comparison by its path, or its name in the folder of all runs, if there is one."""
+    """Return a stored comparison by its path, name, or a prefix of one name alone."""
     for path in (runs_dir / name, Path(name).expanduser()):
         folder = ComparisonDirectory(path)
         if name and folder.exists:
             return folder
-    return None
+    if not name.startswith(PREFIX) or not runs_dir.is_dir():
+        return None
+    begun = [ComparisonDirectory(path) for path in names_in(runs_dir) if path.name.startswith(name)]
+    fitting = [folder for folder in begun if folder.exists]
+    return fitting[0] if len(fitting) == 1 else None
 
 
 def read_comparison(folder: ComparisonDirectory) -> dict[str, Any]:

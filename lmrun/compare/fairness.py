@@ -28,7 +28,9 @@ def warnings(groups: Sequence[Group]) -> list[str]:
     by_seed: dict[int, set[str]] = {}
     for result in results:
         by_seed.setdefault(result.seed, set()).add(str(result.manifest.get("data_checksum")))
-    if "dataset" not in differing and any(len(checksums) > 1 for checksums in by_seed.values()):
+    # The checksum is of the numbers as the training sees them, in its precision.
+    comparable = not {"dataset", "precision"} & {*differing}
+    if comparable and any(len(checksums) > 1 for checksums in by_seed.values()):
         found.append("Runs of the same seed saw different data or another split (their checksums differ).")
     machines = {tuple(str(result.manifest.get(key)) for key in ("device", "cpus")) for result in results}
     if len(machines) > 1:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations
 from typing import Any
 
 from lmrun.compare.results import Result
@@ -70,10 +71,23 @@ def labels(results: Sequence[Result]) -> list[str]:
         differing = [
             key for key in keys if len({json.dumps(flat.get(key), default=str) for flat in flats}) > 1
         ]
+        chosen = _telling(differing)
+        while (key := _undecided(flats, chosen, differing)) is not None:
+            chosen.append(key)
         for place, flat in zip(places, flats, strict=True):
-            words = [f"{_short(key)} {_text(flat.get(key))}" for key in _telling(differing)]
+            words = [f"{_short(key)} {_text(flat.get(key))}" for key in chosen]
             names[place] = ", ".join([name, *words])
     return names
+
+
+def _undecided(flats: Sequence[Mapping[str, Any]], chosen: Sequence[str], keys: Sequence[str]) -> str | None:
+    """The first setting that tells two configs apart which the chosen ones do not; None without such two."""
+    for one, other in combinations(flats, 2):
+        if all(one.get(key) == other.get(key) for key in chosen):
+            telling = [key for key in keys if one.get(key) != other.get(key)]
+            if telling:
+                return telling[0]
+    return None
 
 
 def _telling(keys: Sequence[str]) -> list[str]:

@@ -5,14 +5,13 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, TypeGuard
+from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from lmrun.errors import RunDirectoryError
-from lmrun.runs.files import read_json
+from lmrun.runs.files import number, read_json, read_yaml
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import read_metrics
 from lmrun.runs.summary import read_summary
@@ -85,7 +84,7 @@ class Result:
         """What the config asks for."""
         training = self.config.get("training")
         value = training.get("target_loss") if isinstance(training, Mapping) else None
-        return float(value) if _is_number(value) else None
+        return _finite(value)
 
     def reached(self, target: float) -> tuple[float, float]:
         """Return seconds and steps to the first row whose loss is at most the target; infinities for none."""
@@ -107,23 +106,23 @@ def read_result(run: RunDirectory) -> Result:
             f"The run {run.name} has not ended; a comparison needs its end. Go on with it: lmrun train "
             f"--resume {run.path}"
         )
-    if summary.get("status") not in set(Status):
+    if str(summary.get("status")) not in set(Status):
         raise RunDirectoryError(f"{run.summary} is damaged: it has no status. Restore it, or train again.")
     table = read_metrics(run)
     columns = (table[name].to_numpy(np.float64, na_value=np.nan) for name in ("step", "seconds", "loss"))
     steps, seconds, loss = columns
     test = summary.get("test")
+    known = {name: _finite(value) for name, value in test.items()} if isinstance(test, dict) else {}
     return Result(
         run=run,
         config=_read_config(run),
         manifest=read_json(run.manifest),
         status=str(summary.get("status")),
-        last_loss=_loss(summary.get("loss")),
-        best_loss=_loss(summary.get("best_loss")),
-        test={name: float(value) for name, value in test.items() if _is_number(value)}
-        if isinstance(test, dict)
-        else {},
-        peak_memory=_number(summary.get("peak_memory_bytes")),
+        # The worst loss there is.
+        last_loss=_or(summary.get("loss"), math.inf),
+        best_loss=_or(summary.get("best_loss"), math.inf),
+        test={name: value for name, value in known.items() if value is not None},
+        peak_memory=_or(summary.get("peak_memory_bytes"), math.nan),
         steps=steps,
         seconds=seconds,
         loss=np.where(np.isfinite(loss), loss, np.nan),
@@ -131,23 +130,21 @@ def read_result(run: RunDirectory) -> Result:
 
 
 def _read_config(run: RunDirectory) -> Mapping[str, Any]:
+    config = read_yaml(run.config)
     try:
-        config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
         int(config["seed"]), str(config["optimizer"]["name"]), str(config["dataset"]["name"])
-    except (OSError, ValueError, TypeError, KeyError, yaml.YAMLError) as error:
+    except (ValueError, TypeError, KeyError) as error:
         raise RunDirectoryError(f"{run.config} is damaged: {error}. Restore the file.") from error
     found: Mapping[str, Any] = config
     return found
 
 
-def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
+def _finite(value: Any) -> float | None:
+    known = number(value)
+    return known if known is not None and math.isfinite(known) else None
 
 
-def _number(value: Any) -> float:
-    return float(value) if _is_number(value) else float("nan")
-
-
-def _loss(value: Any) -> float:
-    """JSON has null for what is not finite: for a loss, the worst there is."""
-    return float(value) if _is_number(value) else float("inf")
+def _or(value: Any, otherwise: float) -> float:
+    """JSON has null for what is not finite."""
+    known = _finite(value)
+    return otherwise if known is None else known

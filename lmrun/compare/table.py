@@ -75,8 +75,11 @@ def settings(groups: Sequence[Group]) -> list[Measure]:
         for key, texts in differences(groups)
         if not key.startswith("optimizer.") and key not in BOOKKEEPING
     ]
-    rows = [Measure(key, key, (), tuple(texts), None) for key, texts in found]
-    return rows if len(rows) <= MOST_SETTINGS else []
+    rows = [Measure(key, key, (), tuple(texts), None) for key, texts in found[:MOST_SETTINGS]]
+    if len(found) > MOST_SETTINGS:
+        more = f"and {len(found) - MOST_SETTINGS} more"
+        rows.append(Measure(more, "more_settings", (), ("",) * len(groups), None))
+    return rows
 
 
 def speed_ups(groups: Sequence[Group]) -> Measure | None:

@@ -16,7 +16,7 @@ def targets(groups: Sequence[Group]) -> list[float]:
 
     The first is the lowest that the median runs of all groups reach, the last the lowest that any reaches,
     each rounded up to a power of ten or to 2 or 5 times one; a power of ten stands in the middle between
-    them. A config's own target is among them where it is reached. None is as high as the loss that a run
+    them. A config's own target is among them where any run reaches it. None is as high as the loss that a run
     starts with.
     """
     lowest = [_lowest(member) for member in groups]
@@ -30,11 +30,14 @@ def targets(groups: Sequence[Group]) -> list[float]:
     found = {value for value in (best, common) if value is not None}
     if best is not None and common is not None and common >= 99 * best:
         found.add(10.0 ** round((math.log10(common) + math.log10(best)) / 2))
+    every = [result for member in groups for result in member.results]
+    wanted = {result.target_loss for result in every} - {None}
     asked = {
         target
-        for member in groups
-        for result in member.results
-        if (target := result.target_loss) is not None and min(known) <= target < ceiling
+        for target in wanted
+        if target is not None
+        and target < ceiling
+        and any(math.isfinite(each.reached(target)[0]) for each in every)
     }
     return _thinned(sorted(found | asked, reverse=True), asked, common)
 

@@ -53,9 +53,13 @@ def verdict(groups: Sequence[Group], speed: Measure | None) -> Verdict:
         what = "the same test accuracy" if accuracy else "the same loss"
         return Verdict(f"{first.label} and {second.label} end at {what}{sooner}.", None, False)
     mine, others = paired(first, second, read)
+    text = f"{first.label} is better: {_by_how_much(second, best, other, accuracy)}{sooner}. "
+    if is_repeated(first) and is_repeated(second):
+        return Verdict(
+            text + "Nothing in them is drawn, so another seed would change nothing.", first.label, False
+        )
     wins = sum(a < b for a, b in zip(mine, others, strict=True))
     supported = wins == len(mine) and wins >= FEWEST_SEEDS
-    text = f"{first.label} is better: {_by_how_much(second, best, other, accuracy)}{sooner}. "
     return Verdict(text + _support(wins, len(mine)), first.label, supported)
 
 

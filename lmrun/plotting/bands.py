@@ -24,7 +24,7 @@ def draw_curve(axes: Axes, fitted: Fitted) -> None:
             axes.fill_between(curve.x, low, high, color=color, alpha=opacity, linewidth=0, label=label)
     axes.plot(curve.x, curve.y, color=color, linewidth=1.4, label="fit", zorder=3)
     if curve.note:
-        axes.set_title(curve.note, fontsize=8, color=SOFT, loc="left", wrap=True, parse_math=False)
+        axes.set_title(curve.note, fontsize=9, color=SOFT, loc="left", wrap=True, parse_math=False)
 
 
 def through_rows(fitted: Fitted) -> Curve:

@@ -82,5 +82,6 @@ def _worst(figure: Figure, grid: object, part: Part, labels: NDArray[np.intp]) -
         axes = figure.add_subplot(grid[place // 3, place % 3])  # type: ignore[index]
         image = part.inputs[row]
         axes.imshow(image[..., 0] if image.shape[-1] == 1 else image, cmap="gray_r")
-        axes.set_title(f"{labels[row]}, taken for {predicted[row]}", fontsize=9)
+        right = predicted[row] == labels[row]
+        axes.set_title(f"{labels[row]}, {'right' if right else f'taken for {predicted[row]}'}", fontsize=9)
         axes.set_axis_off()

@@ -7,10 +7,10 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-import yaml
 from numpy.typing import NDArray
 
 from lmrun.errors import RunDirectoryError
+from lmrun.runs.files import read_yaml
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import read_metrics
 
@@ -106,10 +106,7 @@ def _finite(values: Values) -> Values:
 
 
 def _read_config(run: RunDirectory) -> dict[str, Any]:
-    try:
-        config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunDirectoryError(f"Cannot read {run.config}: {error}. Restore the file.") from error
+    config = read_yaml(run.config)
     return config if isinstance(config, dict) else {}
 
 

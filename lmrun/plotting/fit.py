@@ -42,14 +42,23 @@ def _curve(fitted: Fitted) -> Figure:
         upper.plot(
             shown.inputs[:, 0],
             shown.targets[:, 0],
-            ".",
+            style.marker,
             color=style.color,
-            markersize=3,
+            markeredgewidth=0,
+            markersize=2.5,
             alpha=0.5,
             label=name,
         )
         residuals = shown.targets[:, 0] - shown.outputs[:, 0]
-        lower.plot(shown.inputs[:, 0], residuals, ".", color=style.color, markersize=3, alpha=0.6)
+        lower.plot(
+            shown.inputs[:, 0],
+            residuals,
+            style.marker,
+            color=style.color,
+            markeredgewidth=0,
+            markersize=2.5,
+            alpha=0.6,
+        )
     draw_curve(upper, fitted)
     lower.axhline(0, color=SOFT, linewidth=0.8)
     upper.set_ylabel(fitted.target_names[0], parse_math=False)

@@ -6,7 +6,7 @@ from collections.abc import Iterator
 from typing import Any
 
 from lmrun.errors import RunDirectoryError
-from lmrun.runs.files import read_json
+from lmrun.runs.files import number, read_json
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.listing import Entry, numbers
 
@@ -53,13 +53,14 @@ def facts(entry: Entry) -> Iterator[Fact]:
         yield f"test {name}", f"{value:.6g}"
     if entry.steps is not None and entry.seconds is not None:
         yield "steps", f"{entry.steps:,} in {entry.seconds:.2f} s"
-    if isinstance(summary.get("parameters"), int):
-        yield "parameters", f"{summary['parameters']:,}"
+    parameters, memory = (number(summary.get(key)) for key in ("parameters", "peak_memory_bytes"))
+    if parameters is not None:
+        yield "parameters", f"{parameters:,.0f}"
     # A fit has its own table of them.
     for name, value in numbers({} if summary.get("fit") else summary.get("params")).items():
         yield name, f"{value:.12g}"
-    if isinstance(summary.get("peak_memory_bytes"), int):
-        yield "peak memory", f"{summary['peak_memory_bytes'] / 1e6:,.0f} MB"
+    if memory is not None:
+        yield "peak memory", f"{memory / 1e6:,.0f} MB"
     for name in ("started", "finished"):
         if manifest.get(name):
             yield name, f"{str(manifest[name])[:19].replace('T', ' ')} UTC"

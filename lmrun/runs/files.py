@@ -104,6 +104,32 @@ def read_json(path: Path) -> dict[str, Any]:
     return data
 
 
+def read_yaml(path: Path) -> Any:
+    """Read a YAML file without tags of its own.
+
+    Raises:
+        RunDirectoryError: The file is missing or damaged.
+    """
+    # Loaded here: most commands read no YAML.
+    import yaml
+
+    try:
+        return yaml.safe_load(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise RunDirectoryError(f"{path} is damaged: {error}. Restore the file.") from error
+
+
+def number(value: Any) -> float | None:
+    """Return what JSON or YAML has for a number as a float; None for anything else.
+
+    A whole number beyond all floats is none that lmrun wrote.
+    """
+    try:
+        return float(value) if isinstance(value, int | float) and not isinstance(value, bool) else None
+    except OverflowError:
+        return None
+
+
 def names_in(folder: Path) -> list[Path]:
     """Return what lies in a folder.
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -27,7 +28,8 @@ def find_run(name: str, runs_dir: Path) -> RunDirectory:
     if name in by_name:
         return by_name[name]
     path = Path(name).expanduser()
-    if name and path.is_dir():
+    # Not `Path.is_dir`, which raises for a name that is too long.
+    if name and os.path.isdir(path):
         if RunDirectory(path).exists:
             return RunDirectory(path)
         raise RunDirectoryError(

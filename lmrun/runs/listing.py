@@ -8,10 +8,8 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from lmrun.errors import RunDirectoryError
-from lmrun.runs.files import names_in, read_json
+from lmrun.runs.files import names_in, number, read_json, read_yaml
 from lmrun.runs.labels import Labels, read_labels
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.lock import is_held
@@ -143,9 +141,9 @@ def _read(run: RunDirectory) -> Entry:
         common,
         state=RUNNING if held else STOPPED,
         steps=_whole(row.get("step")),
-        seconds=_number(row.get("seconds")),
-        loss=_number(row.get("loss")),
-        best_loss=_number(row.get("loss")),
+        seconds=number(row.get("seconds")),
+        loss=number(row.get("loss")),
+        best_loss=number(row.get("loss")),
     )
 
 
@@ -159,34 +157,23 @@ def _ended(common: Entry, summary: Mapping[str, Any]) -> Entry:
         common,
         state=state,
         steps=_whole(summary.get("steps")),
-        seconds=_number(summary.get("seconds")),
-        loss=_number(summary.get("loss")),
-        best_loss=_number(summary.get("best_loss")),
+        seconds=number(summary.get("seconds")),
+        loss=number(summary.get("loss")),
+        best_loss=number(summary.get("best_loss")),
         test=numbers(test),
     )
 
 
 def _names(run: RunDirectory) -> dict[str, Any]:
     """Dataset and optimizer by the config, for a manifest that does not name them."""
-    try:
-        config = yaml.safe_load(run.config.read_text(encoding="utf-8"))
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        raise RunDirectoryError(f"{run.config} is damaged: {error}. Restore the file.") from error
+    config = read_yaml(run.config)
     parts = {key: config.get(key) if isinstance(config, dict) else None for key in ("dataset", "optimizer")}
     return {key: _word(part.get("name")) if isinstance(part, dict) else None for key, part in parts.items()}
 
 
-def _number(value: Any) -> float | None:
-    """As a float; a whole number beyond all floats is none that lmrun wrote."""
-    try:
-        return float(value) if isinstance(value, int | float) else None
-    except OverflowError:
-        return None
-
-
 def _whole(value: Any) -> int | None:
-    number = _number(value)
-    return int(value) if number is not None and math.isfinite(number) else None
+    known = number(value)
+    return int(value) if known is not None and math.isfinite(known) else None
 
 
 def _word(value: Any) -> str | None:
@@ -197,7 +184,7 @@ def numbers(values: Any) -> dict[str, float]:
     """Return what of a JSON object is a number, by name; null stands for what was not finite."""
     if not isinstance(values, dict):
         return {}
-    found = {str(name): _number(value) for name, value in values.items()}
+    found = {str(name): number(value) for name, value in values.items()}
     return {name: value for name, value in found.items() if value is not None}
 
 

@@ -21,7 +21,7 @@ def find_any(name: str, runs_dir: Path) -> RunDirectory:
     """
     for path in (runs_dir / name, Path(name).expanduser()):
         damaged = RunDirectory(path)
-        if name and path.is_dir() and damaged.begun and not damaged.exists:
+        if name and os.path.isdir(path) and damaged.begun and not damaged.exists:
             return damaged
     return find_run(name, runs_dir)
 

@@ -1,3 +1,4 @@
+import shutil
 from pathlib import Path
 
 import pytest
@@ -90,10 +91,16 @@ def test_seeds_are_drawn_as_medians_and_a_comparison_as_it_was(make_result) -> N
     result = invoke(*(one.run.name for one in results), "-o", "seeds.svg")
     assert (result.exit_code, result.stdout) == (0, "seeds.svg\n")
     assert "median and quartiles over the seeds" in Path("seeds.svg").read_text()
-    folder = store(Path("runs"), compare([*results, make_result("adam")], ["lm", "adam"]))
+    folder = store(Path("runs"), compare([*results, make_result("adam")], ["lm", "adam"]), Path.touch)
     result = invoke(folder.path.name)
     assert (result.exit_code, result.stdout) == (0, f"{folder.figure}\n")
     assert folder.figure.is_file()
+    shutil.rmtree(results[0].run.path)
+    before = folder.figure.read_bytes()
+    result = invoke(folder.path.name)
+    assert "its figure comparison.png stays as it is" in str(result.exception)
+    assert folder.figure.read_bytes() == before
+    assert invoke(folder.path.name, "-o", "left.svg").stdout == "left.svg\n"
     result = invoke(folder.path.name, "--kind", "fit")
     assert str(result.exception) == "--kind fit draws one run, not a comparison; name one of its runs."
 

@@ -44,7 +44,7 @@ def test_runs_and_a_stored_comparison(there, make_result):
     names = [result.run.name for result in results]
     result = invoke(*names)
     assert (result.exit_code, result.stdout) == (0, "comparison.html\n"), result.output
-    folder = store(there / "runs", compare(results, names))
+    folder = store(there / "runs", compare(results, names), Path.touch)
     result = invoke(folder.path.name)
     assert (result.exit_code, result.stdout) == (0, f"runs/{folder.path.name}/comparison.html\n")
     text = folder.report.read_text()

@@ -2,6 +2,7 @@
 
 import json
 import math
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -26,8 +27,12 @@ def groups(make_result):
     """lm falls a decade per step, adam a third of one; three seeds, of which the third is slower."""
     results = []
     for seed, pace in ((10, 0.5), (11, 0.5), (12, 0.6)):
-        results.append(make_result("adam", seed, [10 ** (-step / 3) for step in range(10)], pace=pace))
-        results.append(make_result("lm", seed, [10.0**-step for step in range(9)], pace=pace))
+        # Seeds that end at the very same loss are repetitions.
+        share = 1 - 1e-6 * seed
+        results.append(
+            make_result("adam", seed, [share * 10 ** (-step / 3) for step in range(10)], pace=pace)
+        )
+        results.append(make_result("lm", seed, [share * 10.0**-step for step in range(9)], pace=pace))
     return group(results)
 
 
@@ -190,8 +195,8 @@ def test_repetitions_of_a_seed_are_no_further_seeds(make_result):
 
 
 def test_groups_without_a_common_seed_support_nothing(make_result):
-    results = [make_result("lm", seed, [1.0, 0.01]) for seed in (1, 2, 3)]
-    results += [make_result("adam", seed, [1.0, 0.1]) for seed in (4, 5, 6)]
+    results = [make_result("lm", seed, [1.0, 0.01 - 1e-6 * seed]) for seed in (1, 2, 3)]
+    results += [make_result("adam", seed, [1.0, 0.1 - 1e-6 * seed]) for seed in (4, 5, 6)]
     found = group(results)
     judged = verdict(found, speed_ups(found))
     assert (judged.winner, judged.supported) == ("lm", False)
@@ -205,6 +210,17 @@ def test_failed_seeds_count_as_the_worst(make_result):
     ]
     rows = {row.name: row.texts for row in measures(group(results))}
     assert rows["loss, last"] == ("not finite",)
+
+
+def test_a_target_that_was_asked_for_counts_once_any_run_reaches_it(make_result):
+    training = {"target_loss": 1e-4}
+    losses = (5e-5, 6e-5, 0.02, 0.03, 0.04)
+    found = group(
+        [make_result("lm", seed, [1.0, loss], training=training) for seed, loss in enumerate(losses)]
+    )
+    assert 1e-4 in targets(found)
+    rows = {row.name: row.texts for row in measures(found)}
+    assert rows["s to 0.0001"] == ("never, 2 of 5",)
 
 
 def test_what_everyone_starts_with_is_no_target(make_result):
@@ -226,7 +242,10 @@ def test_a_verdict_needs_seeds_that_agree(make_result):
     one = judge((0.01, 0.1))
     assert (one.winner, one.supported) == ("lm", False)
     assert one.text.endswith("That is one seed, which may be luck: --seeds 5 would tell.")
-    assert judge((0.01, 0.1), (0.01, 0.1)).text.endswith("may still be luck: --seeds 5 would tell.")
+    assert judge((0.01, 0.1), (0.02, 0.1)).text.endswith("may still be luck: --seeds 5 would tell.")
+    same = judge((0.01, 0.1), (0.01, 0.1), (0.01, 0.1))
+    assert (same.winner, same.supported) == ("lm", False)
+    assert same.text.endswith("Nothing in them is drawn, so another seed would change nothing.")
     split = judge((0.01, 0.1), (0.2, 0.1), (0.01, 0.1))
     assert not split.supported
     assert split.text.endswith("Only 2 of 3 seeds agree: they do not settle it.")
@@ -311,23 +330,55 @@ def test_settings_that_differ_have_a_row(make_result):
     assert ("optimizer.name", ["lm", "adam"]) in differences(found)
 
 
+def test_settings_beyond_a_few_are_counted(make_result):
+    model = {"name": "mlp", **{f"a{number:02}": number for number in range(11)}}
+    rows = settings(group([make_result("lm"), make_result("adam", model=model)]))
+    assert [row.name for row in rows] == [*(f"model.a{number:02}" for number in range(8)), "and 3 more"]
+
+
+def test_groups_have_different_names_however_many_settings_differ(make_result):
+    settings_of = [
+        {"a": 1, "b": 1, "c": 1, "d": 1, "e": 1},
+        {"a": 1, "b": 1, "c": 1, "d": 1, "e": 2},
+        {"a": 2, "b": 2, "c": 2, "d": 2, "e": 1},
+    ]
+    found = labels([make_result("lm", settings=each) for each in settings_of])
+    assert found == [
+        "lm, a 1, b 1, c 1, d 1, e 1",
+        "lm, a 1, b 1, c 1, d 1, e 2",
+        "lm, a 2, b 2, c 2, d 2, e 1",
+    ]
+
+
 def test_labels_stay_short_across_problems(make_result):
     others = [make_result("lm", dataset={"name": name, "a": name, "b": name}) for name in ("sinc", "mnist")]
     assert labels(others) == ["lm, dataset.name sinc", "lm, dataset.name mnist"]
 
 
-def test_a_summary_without_a_status_is_damaged(make_result):
+@pytest.mark.parametrize("text", ["{}", '{"status": ["x"]}', '{"status": 3}'])
+def test_a_summary_without_a_status_is_damaged(make_result, text):
     result = make_result()
-    result.run.summary.write_text("{}")
+    result.run.summary.write_text(text)
     with pytest.raises(RunDirectoryError, match="it has no status"):
         read_result(result.run)
+
+
+def test_numbers_that_no_float_can_hold_are_none(make_result):
+    result = make_result()
+    result.run.summary.write_text(
+        f'{{"status": "max_steps", "peak_memory_bytes": {10**400}, "loss": {10**400}}}'
+    )
+    found = read_result(result.run)
+    assert math.isnan(found.peak_memory)
+    assert found.last_loss == INF
 
 
 def test_unfair_comparisons_are_warned_of(make_result):
     assert warnings(group([make_result("lm"), make_result("adam")])) == []
     cases = [
         ({"dataset": {"name": "sinc", "points": 5}}, "the data (dataset)"),
-        ({"precision": "float32"}, "the precision"),
+        # The same data in another precision has another checksum.
+        ({"precision": "float32", "checksum": "other"}, "the precision"),
         ({"checksum": "other"}, "their checksums differ"),
         ({"seed": 11}, "no seed in common"),
     ]
@@ -339,12 +390,14 @@ def test_unfair_comparisons_are_warned_of(make_result):
 
 def test_comparisons_are_kept_and_found(groups, tmp_path):
     compared = compare([result for member in groups for result in member.results], ["adam", "lm"])
-    folder, document = store(tmp_path / "runs", compared), compared.document
+    folder, document = store(tmp_path / "runs", compared, Path.touch), compared.document
     assert folder.path.name.startswith("compare-")
     assert "-adam-lm-" in folder.path.name
     assert find_comparison(str(folder.path), tmp_path) == folder
     assert find_comparison(folder.path.name, tmp_path / "runs") == folder
     assert find_comparison("adam", tmp_path) is None
+    assert find_comparison("compare-2", tmp_path / "runs") == folder
+    assert find_comparison("c" * 300, tmp_path / "runs") is None
     again = read_comparison(folder)
     assert again == json.loads(json.dumps(document))
     assert [one["runs"] for one in again["groups"]] == [

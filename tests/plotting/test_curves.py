@@ -62,7 +62,7 @@ def test_no_rows(make_run) -> None:  # type: ignore[no-untyped-def]
 def test_a_damaged_config(make_run) -> None:  # type: ignore[no-untyped-def]
     run = make_run([1.0])
     run.config.write_text("a: [")
-    with pytest.raises(RunDirectoryError, match=r"Cannot read .*config\.yaml"):
+    with pytest.raises(RunDirectoryError, match=r"config\.yaml is damaged"):
         read_curves(run)
 
 

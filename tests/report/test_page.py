@@ -2,6 +2,7 @@
 
 import json
 import re
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -180,7 +181,7 @@ def test_nan_is_a_gap(make_result):
 def test_a_stored_comparison_finds_runs_that_moved_with_it(make_result, tmp_path):
     results = [make_result(name) for name in ("adam", "lm")]
     compared = compare(results, ["adam", "lm"])
-    folder, document = store(tmp_path / "runs", compared), compared.document
+    folder, document = store(tmp_path / "runs", compared, Path.touch), compared.document
     (tmp_path / "runs").rename(tmp_path / "moved")
     moved = type(folder)(tmp_path / "moved" / folder.path.name)
     found, missing = stored_groups(moved, document)

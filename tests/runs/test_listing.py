@@ -79,6 +79,10 @@ def test_a_run_without_rows(tmp_path):
 DAMAGES = {
     "no manifest": (lambda run: run.manifest.unlink(), "Missing: manifest.json."),
     "no config": (lambda run: run.config.unlink(), "Missing: config.yaml."),
+    "a config without end": (
+        lambda run: (run.manifest.write_text("{}"), run.config.write_text("[" * 100_000)),
+        "config.yaml is damaged",
+    ),
     "half a manifest": (lambda run: run.manifest.write_text('{"started": "20'), "manifest.json is damaged"),
     "a manifest of another kind": (lambda run: run.manifest.write_text("[1]"), "holds no object"),
     "no bytes in the summary": (lambda run: run.summary.write_bytes(b""), "summary.json is damaged"),
@@ -156,6 +160,10 @@ def test_order_and_selection(tmp_path):
     assert [entry.run.name for entry in entries] == ["new", "middle", "old"]
     by_loss = sorted(entries, key=SORTS["loss"])
     assert [entry.run.name for entry in by_loss] == ["middle", "old", "new"]
+    by_time = sorted(entries, key=SORTS["seconds"])
+    assert [entry.run.name for entry in by_time] == ["middle", "new", "old"]
+    by_data = sorted(entries, key=SORTS["dataset"])
+    assert [entry.run.name for entry in by_data] == ["middle", "old", "new"]
     assert [entry.run.name for entry in sorted(entries, key=SORTS["name"])] == ["middle", "new", "old"]
     for criteria in ({"optimizer": "adam"}, {"tags": ["b"]}, {"tags": ["a", "b"], "dataset": "sinc"}):
         assert [entry.run.name for entry in select(entries, **criteria)] == ["middle"]
@@ -197,6 +205,8 @@ def test_removing(tmp_path):
     remove_run(run)
     assert [path.name for path in tmp_path.iterdir()] == [other.name]
     other.manifest.unlink()
+    with pytest.raises(RunDirectoryError, match="There is no run"):
+        find_any("b" * 300, tmp_path)
     assert find_any("b", tmp_path) == RunDirectory(tmp_path / "b"), "a damaged run is removed by its name"
     link = tmp_path / "link"
     link.symlink_to(other.path)
