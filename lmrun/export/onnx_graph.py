@@ -134,7 +134,9 @@ def _functions(graph: Graph) -> dict[str, Callable[..., Value]]:
         return lambda *arguments: graph.add(name, *(argument.name for argument in arguments))
 
     single = graph.dtype == np.float32
-    angles = {"arctan2": _arctan2} if single else {"arctan2": _arctan2, "arctan": _arctan}
+    angles: dict[str, Callable[..., Value]] = (
+        {"arctan2": _arctan2} if single else {"arctan2": _arctan2, "arctan": _arctan}
+    )
     names = {**EVERYWHERE, **SINGLE} if single else EVERYWHERE
     return {**{name: operator(known) for name, known in names.items()}, **angles}
 
@@ -154,9 +156,10 @@ def _arctan2(y: Number, x: Number) -> Number:
     cosine, sine = f("cos", rough), f("sin", rough)
     size = f("abs", x) + f("abs", y)
     # At the origin the angle is 0; what is not a number stays so.
-    return f("where", size > 0.0, rough + (y * cosine - x * sine) / (x * cosine + y * sine), size)
+    angle: Number = f("where", size > 0.0, rough + (y * cosine - x * sine) / (x * cosine + y * sine), size)
+    return angle
 
 
-def _arctan(x: Number) -> Number:
+def _arctan(x: Number) -> Value:
     f = x.graph.functions
     return _arctan2(f("where", f("abs", x) < FARTHEST, x, FARTHEST * f("sign", x)), x.graph.number(1.0))

@@ -11,6 +11,7 @@ from types import MappingProxyType
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmrun.export.onnx_graph import Graph, Number
 from lmrun.export.stages import formula_of
@@ -135,18 +136,21 @@ def _shifted(graph: Graph, x: Number, windows: Windows) -> Iterator[Number]:
         yield graph.add("Slice", padded.name, _whole(graph, start), ends, axes, steps)
 
 
-def _members(windows: Windows, shape: Shape) -> np.ndarray[Any, Any]:
+def _members(windows: Windows, shape: Shape) -> NDArray[np.integer]:
     """How many pixels of the image each window holds, [down, across, 1]."""
-    counts = [
-        [
-            sum(0 <= start + offset < length for offset in range(size))
-            for start in np.arange(count) * stride - before
-        ]
+    down, across = (
+        np.array(
+            [
+                sum(0 <= number * stride - before + place < length for place in range(size))
+                for number in range(count)
+            ]
+        )
         for size, stride, before, count, length in zip(
             windows.size, windows.strides, windows.before, windows.count, shape[1:3], strict=True
         )
-    ]
-    return np.outer(*counts)[:, :, None]
+    )
+    members: NDArray[np.integer] = down[:, None] * across
+    return members[:, :, None]
 
 
 def _whole(graph: Graph, values: Any) -> str:

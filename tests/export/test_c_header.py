@@ -61,8 +61,8 @@ def test_networks_agree_with_keras(dtype, rng, tmp_path):
 
 
 def test_a_wide_layer_rounds_off_no_more_than_keras(rng, tmp_path):
-    model = sequential([keras.layers.Dense(3, dtype="float32")], (1000,), "float32")
-    inputs = rng.normal(size=(20, 1000)).astype(np.float32)
+    model = sequential([keras.layers.Dense(10, dtype="float32")], (4000,), "float32")
+    inputs = rng.normal(size=(20, 4000)).astype(np.float32)
     exact = inputs.astype(float) @ np.asarray(model.layers[0].kernel).astype(float)
     made = run(model, inputs, tmp_path)
     assert_near(made, exact, "float32")
