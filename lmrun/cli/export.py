@@ -11,7 +11,7 @@ from lmrun.cli.choosing import Run, RunsDir
 from lmrun.config.suggest import did_you_mean
 from lmrun.errors import UsageError
 
-NAMES = ("keras", "savedmodel", "npz", "c")
+NAMES = ("keras", "savedmodel", "onnx", "tflite", "c", "npz")
 
 
 def export(
@@ -33,7 +33,7 @@ def export(
     from lmrun.runs.find import find_run
 
     found = find_run(run, runs_dir)
-    from lmrun.quiet import load_tensorflow
+    from lmrun.quiet import load_tensorflow, without_greetings
 
     load_tensorflow()
     from lmrun.export.formats import FORMATS, Exported
@@ -47,5 +47,6 @@ def export(
         raise UsageError(f"There is no folder {output.parent}. Make it, or choose another -o.")
     loaded = load_predictor(found)
     classification = bool(loaded.classes) or loaded.answers
-    form.write(Exported(found, loaded.model, loaded.inputs, loaded.targets, classification), output)
+    with without_greetings():
+        form.write(Exported(found, loaded.model, loaded.inputs, loaded.targets, classification), output)
     typer.echo(output)

@@ -19,6 +19,10 @@ from lmrun.models.interpret import interpret
 COLUMNS = 4
 """Numbers in a line."""
 
+BLOCK = 32
+"""Terms that a float adds up before it adds their sum to the others: a thousand, one after the other, would
+round off twice as much as Keras."""
+
 NUMBER = re.compile(r"(?<![\w.])(?:\d+\.\d+(?:e[+-]?\d+)?|\d+e[+-]?\d+)")
 
 ACTIVATIONS: Mapping[str, str] = MappingProxyType(
@@ -201,8 +205,17 @@ class _Stage:
         begin = f"{self.name}_b[i]" if stage.bias is not None else "0"
         yield f"    for (int i = 0; i < {outputs}; ++i) {{"
         yield f"        {number} v = {begin};"
-        yield f"        for (int j = 0; j < {inputs}; ++j) {{"
-        yield f"            v += {self.name}_w[i][j] * {read}[j];"
+        term = f"{self.name}_w[i][j] * {read}[j]"
+        if self.dialect.suffix and inputs > BLOCK:
+            yield f"        for (int k = 0; k < {inputs}; k += {BLOCK}) {{"
+            yield f"            {number} part = 0;"
+            yield f"            for (int j = k; j < {inputs} && j < k + {BLOCK}; ++j) {{"
+            yield f"                part += {term};"
+            yield "            }"
+            yield "            v += part;"
+        else:
+            yield f"        for (int j = 0; j < {inputs}; ++j) {{"
+            yield f"            v += {term};"
         yield "        }"
         yield f"        {write}[i] = {self.dialect.code(activation)};"
         yield "    }"

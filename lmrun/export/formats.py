@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 
 import lmrun
+from lmrun.errors import UsageError
 from lmrun.export.c_header import identifier, write_header
 from lmrun.export.stages import Affine, Formula, Scale, Stage, chain_of
 from lmrun.runs.files import replacing, write_text_atomically
@@ -83,21 +84,57 @@ def _arrays(stage: Stage) -> dict[str, Any]:
             return {**texts, "values": np.array(stage.values)}
 
 
+def to_onnx(exported: Exported, output: Path) -> None:
+    """ONNX, in the precision of the run.
+
+    Raises:
+        UsageError: The package onnx is not installed.
+    """
+    try:
+        from lmrun.export.onnx_model import onnx_model
+    except ModuleNotFoundError as error:
+        if error.name != "onnx":
+            raise
+        raise UsageError(
+            "Writing ONNX needs the package onnx, which is not installed: pip install 'lmrun[onnx]'"
+        ) from error
+    about = "\n".join(_about(exported))
+    _write(output, onnx_model(exported.model, exported.inputs, exported.targets, about))
+
+
+def to_tflite(exported: Exported, output: Path) -> None:
+    """A model for LiteRT, in single precision."""
+    from lmrun.export.tflite import tflite_model
+
+    _write(output, tflite_model(exported.model))
+
+
+def _write(output: Path, content: bytes) -> None:
+    with replacing(output) as temporary:
+        temporary.write_bytes(content)
+
+
 def to_c(exported: Exported, output: Path) -> None:
     """A C99 header, see `c_header`."""
+    header = write_header(chain_of(exported.model), identifier(output.stem), _about(exported))
+    write_text_atomically(output, header)
+
+
+def _about(exported: Exported) -> list[str]:
     names = ", ".join(exported.inputs), ", ".join(exported.targets)
-    about = [
+    return [
         f"{names[1]} from {names[0]}: the run {exported.run.name}, written by lmrun {lmrun.__version__}.",
-        "Inputs and outputs are in the units of the data; normalization is part of the code.",
+        "Inputs and outputs are in the units of the data; normalization is part of the model.",
         *(["The outputs are logits."] if exported.classification else []),
     ]
-    write_text_atomically(output, write_header(chain_of(exported.model), identifier(output.stem), about))
 
 
 FORMATS: Mapping[str, Format] = MappingProxyType(
     {
         "keras": Format(".keras", to_keras),
         "savedmodel": Format("", to_savedmodel),
+        "onnx": Format(".onnx", to_onnx),
+        "tflite": Format(".tflite", to_tflite),
         "npz": Format(".npz", to_npz),
         "c": Format(".h", to_c),
     }

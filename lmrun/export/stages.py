@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -97,7 +97,8 @@ def _dense(layer: Any) -> Affine:
     return Affine(np.asarray(layer.kernel), bias, layer.activation.__name__)
 
 
-def _formula(layer: Any) -> Formula:
+def formula_of(layer: Any) -> Formula:
+    """What a formula computes, with its parameters as numbers."""
     return Formula(layer.expressions, tuple(float(np.asarray(scalar)) for scalar in layer.scalars))
 
 
@@ -106,9 +107,23 @@ def _activation(layer: Any) -> Activation:
 
 
 STAGES: Mapping[str, Callable[[Any], Stage | Activation]] = MappingProxyType(
-    {"Rescaling": _scale, "Dense": _dense, "Activation": _activation, "Formula": _formula}
+    {"Rescaling": _scale, "Dense": _dense, "Activation": _activation, "Formula": formula_of}
 )
 """By the name of the Keras layer."""
+
+
+def check_layers(model: Any, known: Collection[str]) -> None:
+    """Refuse a model with a layer that a format does not know.
+
+    Raises:
+        UsageError: It has one.
+    """
+    other = [kind for layer in model.layers if (kind := type(layer).__name__) not in known]
+    if other:
+        raise UsageError(
+            f"A layer {other[0]} cannot be written in this format, which knows {', '.join(known)}. "
+            "Try --format savedmodel."
+        )
 
 
 def chain_of(model: Any) -> Chain:
@@ -117,13 +132,8 @@ def chain_of(model: Any) -> Chain:
     Raises:
         UsageError: It has a layer of another kind.
     """
+    check_layers(model, STAGES)
     kinds = [type(layer).__name__ for layer in model.layers]
-    other = [kind for kind in kinds if kind not in STAGES]
-    if other:
-        raise UsageError(
-            f"A layer {other[0]} cannot be written out by hand; networks of dense layers and formulas can. "
-            "Try --format savedmodel."
-        )
     stages: list[Stage] = []
     for kind, layer in zip(kinds, model.layers, strict=True):
         made = STAGES[kind](layer)

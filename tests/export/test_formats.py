@@ -1,11 +1,14 @@
 """`lmrun export`: each format read back by what reads it elsewhere."""
 
+import sys
 from pathlib import Path
 
 import keras
 import numpy as np
+import onnxruntime
 import pytest
 import tensorflow as tf
+from ai_edge_litert.interpreter import Interpreter
 from typer.testing import CliRunner, Result
 
 from lmrun.cli import app
@@ -56,6 +59,30 @@ def test_npz(there: Path, expected: np.ndarray) -> None:
     hidden = np.tanh(X @ arrays["1_kernel"] + arrays["1_bias"])
     assert (str(arrays["1_activation"]), arrays["targets"].tolist()) == ("tanh", ["y"])
     np.testing.assert_allclose(hidden @ arrays["2_kernel"] + arrays["2_bias"], expected, rtol=1e-12)
+
+
+def test_onnx(there: Path, expected: np.ndarray) -> None:
+    session = onnxruntime.InferenceSession(export("onnx", there))
+    np.testing.assert_allclose(session.run(["y"], {"x": X})[0], expected, rtol=1e-12)
+
+
+def test_tflite(there: Path, expected: np.ndarray) -> None:
+    interpreter = Interpreter(str(export("tflite", there)))
+    interpreter.resize_tensor_input(0, X.shape)
+    made = interpreter.get_signature_runner()(x=X.astype(np.float32))["y"]
+    np.testing.assert_allclose(made, expected, atol=1e-6 * np.abs(expected).max())
+
+
+def test_onnx_without_its_package(there: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("lmrun.export.onnx_model", "lmrun.export.onnx_layers", "lmrun.export.onnx_graph"):
+        monkeypatch.delitem(sys.modules, name, raising=False)
+    monkeypatch.setitem(sys.modules, "onnx", None)
+    result = invoke(
+        "export", "a", "--format", "onnx", "--runs-dir", str(there / "runs"), "-o", str(there / "n.onnx")
+    )
+    assert result.exit_code == 2
+    assert "pip install 'lmrun[onnx]'" in result.output
+    assert not (there / "n.onnx").exists()
 
 
 def test_c(there: Path) -> None:

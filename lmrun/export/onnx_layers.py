@@ -1,0 +1,158 @@
+"""Keras layers as nodes of an ONNX graph.
+
+In float64 ONNX Runtime has neither convolutions nor averages over windows; there they are made of shifted
+images, one per place in a window.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from types import MappingProxyType
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from lmrun.export.onnx_graph import Graph, Number
+from lmrun.export.stages import formula_of
+from lmrun.export.windows import Windows, windows_of
+
+Shape = tuple[Any, ...]
+"""Of the values that a layer reads, [rows, ...]."""
+CHANNELS_FIRST = (0, 3, 1, 2)
+CHANNELS_LAST = (0, 2, 3, 1)
+
+
+def rescaling(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
+    """Scale, then offset; each left out where it does nothing."""
+    scale, offset = np.asarray(layer.scale, graph.dtype), np.asarray(layer.offset, graph.dtype)
+    scaled = x if np.all(scale == 1) else x * graph.array(scale)
+    return scaled if not np.any(offset) else scaled + graph.array(offset)
+
+
+def dense(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
+    """A product and a bias."""
+    product = graph.add("MatMul", x.name, graph.array(np.asarray(layer.kernel)).name)
+    return _finished(graph, layer, product)
+
+
+def convolution(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
+    """Images with their channels last."""
+    kernel = np.asarray(layer.kernel)
+    windows = windows_of(layer, kernel.shape[:2], shape)
+    if graph.dtype == np.float32:
+        weights = graph.array(kernel.transpose(3, 2, 0, 1))
+        return _finished(graph, layer, _native("Conv", graph, x, windows, weights))
+    patches = graph.add("Concat", *(part.name for part in _shifted(graph, x, windows)), axis=3)
+    product = graph.add("MatMul", patches.name, graph.array(kernel.reshape(-1, kernel.shape[-1])).name)
+    return _finished(graph, layer, product)
+
+
+def max_pooling(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
+    """The largest of each window; padding does not count."""
+    return _native("MaxPool", graph, x, windows_of(layer, tuple(layer.pool_size), shape))
+
+
+def average_pooling(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
+    """The mean of each window; padding does not count."""
+    windows = windows_of(layer, tuple(layer.pool_size), shape)
+    if graph.dtype == np.float32:
+        return _native("AveragePool", graph, x, windows, count_include_pad=0)
+    total = graph.add("Sum", *(part.name for part in _shifted(graph, x, windows)))
+    return total / graph.array(_members(windows, shape))
+
+
+def flatten(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
+    """One axis per sample, channels fastest."""
+    return graph.add("Flatten", x.name, axis=1)
+
+
+def activation(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
+    """A function of each number."""
+    return graph.functions(layer.activation.__name__, x)  # type: ignore[no-any-return]
+
+
+def formula(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
+    """One column per response."""
+    made = formula_of(layer)
+    places = range(len(made.expressions.columns))
+    inputs = [graph.add("Gather", x.name, _whole(graph, [place]), axis=1) for place in places]
+    outputs = made.expressions.outputs(made.values, inputs, graph.functions)
+    rows = graph.add("Shape", inputs[0].name).name
+    # A response without a column is the same for every row.
+    columns = [graph.add("Expand", graph.number(output).name, rows).name for output in outputs]
+    return graph.add("Concat", *columns, axis=1)
+
+
+LAYERS: Mapping[str, Callable[[Graph, Any, Number, Shape], Number]] = MappingProxyType(
+    {
+        "Rescaling": rescaling,
+        "Dense": dense,
+        "Conv2D": convolution,
+        "MaxPooling2D": max_pooling,
+        "AveragePooling2D": average_pooling,
+        "Flatten": flatten,
+        "Activation": activation,
+        "Formula": formula,
+    }
+)
+"""By the name of the Keras layer."""
+
+
+def _finished(graph: Graph, layer: Any, product: Number) -> Number:
+    """Add the bias and apply the layer's own activation."""
+    biased = product if layer.bias is None else product + graph.array(np.asarray(layer.bias))
+    return graph.functions(layer.activation.__name__, biased)  # type: ignore[no-any-return]
+
+
+def _native(
+    operator: str, graph: Graph, x: Number, windows: Windows, *weights: Number, **attributes: Any
+) -> Number:
+    """An operator of ONNX on windows, which reads and makes images with their channels first."""
+    turned = graph.add("Transpose", x.name, perm=CHANNELS_FIRST)
+    made = graph.add(
+        operator,
+        turned.name,
+        *(weight.name for weight in weights),
+        kernel_shape=windows.size,
+        strides=windows.strides,
+        pads=(*windows.before, *windows.after),
+        **attributes,
+    )
+    return graph.add("Transpose", made.name, perm=CHANNELS_LAST)
+
+
+def _shifted(graph: Graph, x: Number, windows: Windows) -> Iterator[Number]:
+    """For each place in a window, row by row, what all windows have there: [rows, down, across, channels]."""
+    pads = [0, *windows.before, 0, 0, *windows.after, 0]
+    padded = graph.add("Pad", x.name, _whole(graph, pads)) if any(pads) else x
+    axes, steps = _whole(graph, [1, 2]), _whole(graph, windows.strides)
+    for start in np.ndindex(windows.size):
+        last = [
+            at + (count - 1) * step
+            for at, count, step in zip(start, windows.count, windows.strides, strict=True)
+        ]
+        ends = _whole(graph, [place + 1 for place in last])
+        yield graph.add("Slice", padded.name, _whole(graph, start), ends, axes, steps)
+
+
+def _members(windows: Windows, shape: Shape) -> NDArray[np.integer]:
+    """How many pixels of the image each window holds, [down, across, 1]."""
+    down, across = (
+        np.array(
+            [
+                sum(0 <= number * stride - before + place < length for place in range(size))
+                for number in range(count)
+            ]
+        )
+        for size, stride, before, count, length in zip(
+            windows.size, windows.strides, windows.before, windows.count, shape[1:3], strict=True
+        )
+    )
+    members: NDArray[np.integer] = down[:, None] * across
+    return members[:, :, None]
+
+
+def _whole(graph: Graph, values: Any) -> str:
+    """A constant of whole numbers."""
+    return graph.array(np.array(values), np.int64).name
