@@ -9,6 +9,7 @@ from typing import Any
 import keras
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lmrun.api.arrays import cut_off, given, given_validation
 from lmrun.api.formula import roles
@@ -19,6 +20,7 @@ from lmrun.api.streams import Given
 from lmrun.api.tasks import Task, dataset_of
 from lmrun.build import Experiment, assemble, choose_device
 from lmrun.config.python import from_python
+from lmrun.datasets.base import Dataset
 from lmrun.errors import DataError, UsageError
 from lmrun.training.loop import schedule_of
 from lmrun.training.memory import plan, refuse_if_too_large
@@ -45,6 +47,8 @@ class Options:
     seed: int = 10
     device: str = "auto"
     training: Mapping[str, Any] = field(default_factory=dict)
+    path: str = ARRAYS
+    """The file that the arrays will be found in, where a run is to be written."""
 
 
 def build_experiment(
@@ -75,6 +79,9 @@ def build_experiment(
         )
     else:
         raise UsageError(f"model: should be a Keras model or a formula, not {type(model).__name__}.")
+    if options.sigma is not None and task.loss.section["name"] != "mse":
+        name = task.loss.section["name"]
+        raise UsageError(f"sigma: weighs squared errors, of which {name} has none; use sample_weight.")
     training = dict(options.training)
     if data.batch_size is not None:
         training.setdefault("batch_size", data.batch_size)
@@ -82,7 +89,7 @@ def build_experiment(
         "seed": options.seed,
         "precision": task.precision,
         "device": options.device,
-        "dataset": dataset_section(task, data, validation, sigma=options.sigma is not None),
+        "dataset": dataset_section(task, options.path, data, validation),
         "model": task.section,
         "loss": task.loss.section,
         "optimizer": optimizer_section(options.optimizer, options.damping),
@@ -138,17 +145,37 @@ def columns_of(x: Any) -> list[str] | None:
     return [str(name) for name in x.columns] if hasattr(x, "columns") else None
 
 
-def dataset_section(task: Task, data: Given, validation: Given | None, *, sigma: bool) -> dict[str, Any]:
+WEIGHT, PART = "sample weight", "part of the data"
+"""Further columns of that table."""
+
+
+def dataset_section(task: Task, path: str, data: Given, validation: Given | None) -> dict[str, Any]:
     """Return the section of the table that the arrays are."""
     section: dict[str, Any] = {
         "name": "table",
-        "path": ARRAYS,
+        "path": path,
         "inputs": list(task.input_names),
         "targets": list(task.target_names),
         "normalization": "none",
     }
     if data.weights is not None:
-        section["sigma" if sigma else "sample_weight"] = "sigma" if sigma else "sample_weight"
+        section["sample_weight"] = WEIGHT
     if validation is not None:
-        section["split"] = {"by": "column", "column": "part", "validation": ["validation"]}
+        section["split"] = {"by": "column", "column": PART, "validation": [1]}
     return section
+
+
+def table_of(dataset: Dataset) -> dict[str, NDArray[Any]]:
+    """Return the columns of the table that a section above describes: training rows first."""
+    parts = [part for part in (dataset.train, dataset.validation) if part is not None]
+    inputs, targets = (
+        np.concatenate([getattr(part, name) for part in parts]) for name in ("inputs", "targets")
+    )
+    targets = targets.reshape(len(targets), -1)
+    table = dict(zip(dataset.input_names, inputs.T, strict=True))
+    table |= dict(zip(dataset.target_names, targets.T, strict=True))
+    if dataset.train.weights is not None:
+        own = [np.ones(part.rows) if part.weights is None else part.weights for part in parts]
+        table[WEIGHT] = np.concatenate(own)
+    table[PART] = np.repeat(np.arange(len(parts)), [part.rows for part in parts])
+    return table

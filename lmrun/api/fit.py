@@ -5,16 +5,18 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import numpy as np
 
-from lmrun.api.experiment import Options, build_experiment
+from lmrun.api.experiment import ARRAYS, Options, build_experiment, table_of
 from lmrun.api.result import Result
 from lmrun.api.tasks import Task
 from lmrun.api.trainer import Trainer
 from lmrun.build import Experiment
 from lmrun.config.dump import to_yaml
+from lmrun.runs.files import replacing
+from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import read_metrics
 from lmrun.training.interrupt import listening
 from lmrun.training.progress import Progress, make_progress
@@ -102,11 +104,12 @@ def fit(
         seed=seed,
         device=device,
         training=training,
+        path=ARRAYS if run_dir is None else str(RunDirectory(absolute(run_dir)).data),
     )
     experiment, task = build_experiment(model, x, y, options)
     progress = make_progress(not verbose, experiment.config.training.log_seconds)
     if run_dir is not None:
-        return _in_directory(experiment, task, Path(run_dir), progress)
+        return _in_directory(experiment, task, absolute(run_dir), progress)
     with listening() as interruption:
         trainer = Trainer.of(experiment, task, progress=progress, interruption=interruption)
         for _ in trainer:
@@ -114,10 +117,18 @@ def fit(
         return trainer.result()
 
 
-def _in_directory(experiment: Experiment, task: Task, run_dir: Path, progress: Progress) -> Result:
+def absolute(run_dir: str | Path) -> Path:
+    """Return the path of a run directory."""
+    return Path(run_dir).expanduser().absolute()
+
+
+def _in_directory(experiment: Experiment, task: Task, path: Path, progress: Progress) -> Result:
     source = "# This run was made by lmrun.fit in a Python program.\n" + to_yaml(experiment.config)
-    path = run_dir.expanduser().absolute()
     run = open_run(experiment, path.parent, path.name, command=sys.argv, source=source)
+    if experiment.config.model.name == "formula":
+        # With its rows beside it, the run's config repeats the fit, and figures can be drawn of it.
+        with replacing(run.data) as temporary, temporary.open("xb") as file:
+            np.savez(file, **cast("dict[str, Any]", table_of(experiment.dataset)))
     summary = execute(experiment, run, progress)
     table = read_metrics(run)
     history = {

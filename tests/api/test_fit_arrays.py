@@ -11,8 +11,11 @@ import tensorflow as tf
 from scipy.optimize import curve_fit
 
 import lmrun
+from lmrun.config.load import load_config
 from lmrun.errors import ConfigError, DataError, RunDirectoryError, UsageError
 from lmrun.optimizers.damping.base import Damping
+from lmrun.training.progress import SilentProgress
+from lmrun.training.session import execute, prepare
 
 RISE = "y ~ b1*(1 - exp(-b2*x))"
 STARTS = {"b1": 1.0, "b2": 0.1}
@@ -149,6 +152,22 @@ def test_the_fields_are_those_of_a_run(decay, tmp_path):
             np.testing.assert_array_equal(alone.history[column], values)
     with pytest.raises(RunDirectoryError, match="exists and is not overwritten"):
         lmrun.fit(RISE, x, y, parameters=STARTS, run_dir=tmp_path / "one")
+
+
+def test_the_config_of_a_run_repeats_the_fit(decay, tmp_path):
+    x, y, sigma = decay
+    run = tmp_path / "one"
+    rows = {"sigma": sigma, "validation_data": (x + 0.1, y, np.arange(30.0))}
+    result = lmrun.fit(RISE, x, y, parameters=STARTS, run_dir=run, **rows)
+    loaded = load_config(str(run / "config.yaml"), ["training.max_seconds=10"])
+    experiment, again = prepare(loaded, tmp_path, "again", ["test"])
+    summary = execute(experiment, again, SilentProgress())
+    assert summary["params"] == result.params
+    assert summary["validation_loss"] == result.validation_loss
+    checksums = [
+        json.loads((folder / "manifest.json").read_text())["data_checksum"] for folder in (run, again.path)
+    ]
+    assert checksums[0] == checksums[1]
 
 
 def test_the_model_of_a_run_is_the_users(two_inputs, tmp_path):
