@@ -4,7 +4,17 @@ The package imports neither TensorFlow nor NumPy here: `lmrun --help` answers at
 environment while they load is set here, before either can load; a value that the user has set stays.
 """
 
+from __future__ import annotations
+
+import importlib
 import os
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from lmrun import keras as keras
+    from lmrun.api.fit import fit as fit
+    from lmrun.api.result import Result as Result
+    from lmrun.api.trainer import Trainer as Trainer
 
 __version__ = "0.1.0"
 
@@ -13,3 +23,23 @@ os.environ["KERAS_BACKEND"] = "tensorflow"
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # TensorFlow's greetings (missing GPU, CPU features) are not for users; its errors come as exceptions anyway.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+LAZY = {
+    "fit": "lmrun.api.fit",
+    "Result": "lmrun.api.result",
+    "Trainer": "lmrun.api.trainer",
+}
+"""The names of the Python API and where they are defined; `lmrun.keras` is a module."""
+
+
+def __getattr__(name: str) -> Any:
+    """Import a part of the Python API when a program first asks for it."""
+    if name not in LAZY and name != "keras":
+        raise AttributeError(f"module 'lmrun' has no attribute '{name}'")
+    module = importlib.import_module(LAZY.get(name, "lmrun.keras"))
+    value = globals()[name] = module if name == "keras" else getattr(module, name)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted([*globals(), *LAZY, "keras"])

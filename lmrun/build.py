@@ -146,6 +146,23 @@ def build(config: Config) -> Experiment:
     )
     with tf.device(device):
         network = build_network(config, dataset)
+    return assemble(config, device, dataset, network)
+
+
+def assemble(config: Config, device: str, dataset: Dataset, network: Network) -> Experiment:
+    """Build every part of an experiment but its data and its model.
+
+    Args:
+        config: Resolved.
+        device: See `Experiment`.
+        dataset: The data.
+        network: The model, with its initial weights.
+
+    Raises:
+        ConfigError: An optimizer's argument does not suit it, or code of the user's own cannot be used.
+    """
+    assert config.loss is not None, "a resolved config has a loss"
+    with tf.device(device):
         loss = build_loss(config.loss, lambda: first_rows(dataset, network))
         on_host = device == "/CPU:0"
         place = HostAlgebra if on_host else DeviceAlgebra

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 import importlib
 import importlib.util
+import itertools
 import sys
 import traceback
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -49,6 +51,47 @@ def load(name: str, key: str) -> Any:
         return _attribute(_module(module_name), attribute)
     except _UnusableError as error:
         raise ConfigError([f"{key}: {error}"]) from error
+
+
+_given = itertools.count()
+"""Programs' sets of objects."""
+
+
+@contextmanager
+def handed_over(section: Any) -> Iterator[Any]:
+    """Give names to a program's own objects, by which `load` finds them while the context lasts.
+
+    Args:
+        section: Mappings and sequences of plain values, and of functions, classes and objects.
+
+    Yields:
+        The same, with `module:attribute` in the place of each object.
+    """
+    module = ModuleType(f"lmrun_given_{next(_given)}")
+    sys.modules[module.__name__] = module
+    try:
+        yield _named(section, module)
+    finally:
+        del sys.modules[module.__name__]
+
+
+def _named(value: Any, module: ModuleType) -> Any:
+    match value:
+        case None | bool() | int() | float() | str():
+            return value
+        case Mapping():
+            return {key: _named(one, module) for key, one in value.items()}
+        case list() | tuple():
+            return [_named(one, module) for one in value]
+        case _ if getattr(value, "shape", None) is not None:
+            # A number of NumPy's.
+            return value
+    own = getattr(value, "__name__", type(value).__name__)
+    name = own if own.isidentifier() else "function"
+    while hasattr(module, name):
+        name += "_"
+    setattr(module, name, value)
+    return f"{module.__name__}:{name}"
 
 
 class _UnusableError(Exception):

@@ -48,6 +48,8 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"runs", "compare", "plotting", "config", "errors", "status"},
     "predict": {"runs", "datasets", "models", "config", "errors", "status"},
     "export": {"predict", "runs", "models", "config", "errors", "status"},
+    "api": ANYTHING - {"cli", "__main__", "compare", "plotting", "report", "predict", "export"},
+    "keras": {"api", "optimizers"},
     "cli": ANYTHING,
     "__main__": {"cli"},
 }

@@ -77,38 +77,44 @@ def load_text(
     return LoadedConfig(resolve(validate(document)), source, path.absolute(), tuple(overrides))
 
 
-def validate(document: Document) -> Config:
+def validate(document: Document, kind: type[Config] = Config) -> Config:
     """Validate the data of a document.
+
+    Args:
+        document: The data.
+        kind: What they are to be.
 
     Raises:
         ConfigError: It is not valid; all problems at once, sorted by their places.
     """
     try:
-        config = Config.model_validate(document.data)
+        config = kind.model_validate(document.data)
     except ValidationError as error:
-        raise _config_error(document, error) from None
+        raise _config_error(document, kind, error) from None
     if document.findings:
-        raise _config_error(document)
+        raise _config_error(document, kind)
     return config
 
 
-def _config_error(document: Document, error: ValidationError | None = None) -> ConfigError:
+def _config_error(
+    document: Document, kind: type[Config], error: ValidationError | None = None
+) -> ConfigError:
     # The words are needed for invalid configs only; a valid one is not to wait for them.
     from lmrun.config.messages import findings, problems_of
 
     problems: list[Problem] = []
     if error is not None:
-        problems = problems_of(error, document.data) + problems_between(_valid_sections(document.data))
+        problems = problems_of(error, document.data) + problems_between(_valid_sections(document.data, kind))
     return ConfigError([str(finding) for finding in findings(document, problems)])
 
 
-def _valid_sections(data: dict[str, Any]) -> dict[str, Any]:
+def _valid_sections(data: dict[str, Any], kind: type[Config]) -> dict[str, Any]:
     """Return the sections that are valid by themselves, so that what lies between them is checked too."""
     from pydantic import TypeAdapter
 
-    hints = get_type_hints(Config, include_extras=True)
+    hints = get_type_hints(kind, include_extras=True)
     valid: dict[str, Any] = {}
-    for name, field in Config.model_fields.items():
+    for name, field in kind.model_fields.items():
         if name not in data:
             if not field.is_required():
                 valid[name] = field.get_default(call_default_factory=True)

@@ -131,4 +131,4 @@ def resolve(config: Config) -> Config:
         data["optimizer"] |= defaults_of_lm(config, config.optimizer)
     if config.dataset.name == "table" and config.dataset.normalization is None:
         data["dataset"]["normalization"] = "none" if config.model.name == "formula" else "standard"
-    return Config.model_validate(data)
+    return type(config).model_validate(data)

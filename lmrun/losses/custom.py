@@ -82,11 +82,14 @@ class CustomValue(Metric):
         value: l [rows].
         factor: F [rows, outputs, q].
         width: q.
+        threshold: Where an output of yes/no targets turns into yes: 0 for logits; the attribute `threshold`
+            of the value function, where it has one.
     """
 
     value: Function
     factor: Function
     width: int
+    threshold: float = 0.0
 
     name = "custom"
 
@@ -132,4 +135,4 @@ def build_custom(config: CustomConfig, sample: Sample) -> Loss:
     value, factor = load(config.value, "loss.value"), load(config.factor, "loss.factor")
     rehearse(value, "loss.value", sample, (rows,), differentiable=True)
     shape = rehearse(factor, "loss.factor", sample, (rows, outputs, "q"))
-    return CustomValue(value, factor, shape[2])
+    return CustomValue(value, factor, shape[2], getattr(value, "threshold", 0.0))

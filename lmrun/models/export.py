@@ -23,7 +23,7 @@ def _inverse(affine: Affine, dtype: str) -> list[keras.layers.Rescaling]:
 
 def in_user_units(
     network: Network, input_map: Affine | None, target_map: Affine | None, dtype: str
-) -> keras.Sequential:
+) -> keras.Model:
     """Wrap a network between the normalization of its inputs and the inverse of that of its targets.
 
     The wrapped model shares the network's layers and weights. Inputs and outputs are in the user's units. In
@@ -36,6 +36,8 @@ def in_user_units(
         target_map: The normalization of the targets, None where there is none.
         dtype: `float32` or `float64`.
     """
+    if input_map is None and target_map is None:
+        return network.whole
     before = [] if input_map is None else _forward(input_map, dtype)
     after = [] if target_map is None else _inverse(target_map, dtype)
     return sequential([*before, *network.model.layers, *after], network.model.input_shape[1:], dtype)

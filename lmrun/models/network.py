@@ -73,6 +73,11 @@ class Network:
         whole = LayerSlice(model, 0, tuple(tuple(variable.shape) for variable in model.trainable_variables))
         self.layers: list[LayerSlice] = parts if covers(parts, self.size) else [whole]
 
+    @property
+    def whole(self) -> keras.Model:
+        """The model that users save and load."""
+        return self.model
+
     def part(self, layer: keras.Layer | keras.Operation) -> LayerSlice | None:
         """Return where the parameters of a layer stand, at any depth of the model.
 

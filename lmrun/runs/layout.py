@@ -67,6 +67,11 @@ class RunDirectory:
         return self.path / ".lock"
 
     @property
+    def data(self) -> Path:
+        """The rows of a formula that a Python program has fitted to arrays."""
+        return self.path / "data.npz"
+
+    @property
     def weights(self) -> Path:
         """The folder of the weights."""
         return self.path / "weights"

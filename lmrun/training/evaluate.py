@@ -45,8 +45,12 @@ class Evaluator:
         """Return the weighted share of rows (binary: of elements) predicted right; None for regression."""
         if self.experiment.dataset.task != "classification":
             return None
-        hits = HITS.get(self.experiment.targets, class_hits)
-        correct = hits(self.outputs(params), self.split.targets)
+        outputs, targets = self.outputs(params), self.split.targets
+        correct = (
+            binary_hits(outputs, targets, getattr(self.experiment.loss, "threshold", 0.0))
+            if self.experiment.targets == "binary"
+            else class_hits(outputs, targets)
+        )
         return float(np.average(correct, axis=0, weights=self.split.weights).mean())
 
     def metrics(self, params: Tensor) -> dict[str, float]:
@@ -86,10 +90,8 @@ def class_hits(outputs: NDArray[np.floating], targets: NDArray[Any]) -> NDArray[
     return np.asarray(np.argmax(outputs, axis=1) == labels)
 
 
-def binary_hits(outputs: NDArray[np.floating], targets: NDArray[Any]) -> NDArray[np.bool_]:
-    """Compare the sign of each logit with its target; [rows, outputs]."""
-    return np.asarray((outputs > 0) == (targets > 0.5))
-
-
-HITS = {"binary": binary_hits}
-"""Targets that are not exclusive classes."""
+def binary_hits(
+    outputs: NDArray[np.floating], targets: NDArray[Any], threshold: float = 0.0
+) -> NDArray[np.bool_]:
+    """Compare each output, a logit or a probability, with its target; [rows, outputs]."""
+    return np.asarray((outputs > threshold) == (targets > 0.5))

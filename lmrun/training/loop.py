@@ -10,7 +10,8 @@ from typing import Any
 import tensorflow as tf
 
 from lmrun.build import Experiment, as_params
-from lmrun.runs.checkpoints import read_checkpoint
+from lmrun.linalg.one_thread import one_blas_thread
+from lmrun.runs.checkpoints import Checkpoint, read_checkpoint
 from lmrun.runs.layout import RunDirectory
 from lmrun.status import DIVERGED, FAILURES, MESSAGES, NO_IMPROVEMENT, START_NOT_FINITE, Status
 from lmrun.training import stopping
@@ -20,7 +21,7 @@ from lmrun.training.evaluate import Evaluator
 from lmrun.training.events import EventWriter
 from lmrun.training.interrupt import Interruption, listening
 from lmrun.training.progress import Progress
-from lmrun.training.recorder import Recorder, Row
+from lmrun.training.recorder import Recorder, Row, RowsInMemory
 from lmrun.training.schedule import Schedule
 from lmrun.training.state import LoopState, unpack
 from lmrun.training.tracker import Tracker
@@ -76,19 +77,38 @@ def train(experiment: Experiment, run: RunDirectory, progress: Progress) -> Outc
         run: Where rows and checkpoints go.
         progress: The display.
     """
-    with tf.device(experiment.device), listening() as interruption:
+    with tf.device(experiment.device), one_blas_thread(), listening() as interruption:
         loop = Loop(experiment, run, progress, interruption)
         try:
-            return loop.run_to_end()
+            while loop.status is None:
+                loop.advance()
+            return loop.end()
         finally:
             loop.recorder.close()
 
 
 class Loop:
-    """The loop's parts; see `train`."""
+    """The loop's parts; see `train`.
+
+    Args:
+        experiment: What to train.
+        run: Where rows and checkpoints go; None keeps the rows in memory, and nothing else.
+        progress: The display.
+        interruption: Asks for an end.
+        longest: Steps of one call at most.
+
+    Attributes:
+        status: Why no further call makes sense; None while one does.
+    """
 
     def __init__(
-        self, experiment: Experiment, run: RunDirectory, progress: Progress, interruption: Interruption
+        self,
+        experiment: Experiment,
+        run: RunDirectory | None,
+        progress: Progress,
+        interruption: Interruption,
+        *,
+        longest: int | None = None,
     ) -> None:
         self.started = time.monotonic()
         self.experiment = experiment
@@ -96,14 +116,10 @@ class Loop:
         self.interruption = interruption
         self.schedule = schedule_of(experiment)
         self.driver = make_driver(experiment, self.schedule)
+        self.longest = min(longest or self.driver.most_steps, self.driver.most_steps)
         self.ceiling = DIVERGED * self.driver.zero_loss()
-        checkpoint = read_checkpoint(run)
-        # A run that was killed before its first checkpoint starts again, and so do its rows.
-        rows = 0 if checkpoint is None else int(checkpoint.metadata["rows"])
-        sinks = [EventWriter(run)] if self.training.tensorboard else []
-        self.recorder = Recorder(
-            run, self.driver, progress, self.training.checkpoint_seconds, rows, sinks=sinks
-        )
+        checkpoint = None if run is None else read_checkpoint(run)
+        self.recorder = self._recorder(run, progress, checkpoint)
         validation = experiment.dataset.validation
         validator = None if validation is None else Evaluator(experiment, validation)
         self.block = FIRST_BLOCK
@@ -119,18 +135,30 @@ class Loop:
             self.tracker.validate_start(first)
             self.recorder.write([first])
             self.recorder.checkpoint(self.state, self._seconds(), now=True)
+        self.status = self._at_start()
 
-    def run_to_end(self) -> Outcome:
-        """Advance until a stopping rule holds; a run that had ended already stays as it ended."""
-        state = self.state
-        status = self._at_start()
-        while status is None:
-            status = self._advance()
-            if status is None and self.interruption.requested:
-                status = Status.INTERRUPTED
-            if status is None:
-                self.recorder.checkpoint(state, self._seconds())
-        seconds = self._seconds()
+    def _recorder(
+        self, run: RunDirectory | None, progress: Progress, checkpoint: Checkpoint | None
+    ) -> Recorder | RowsInMemory:
+        if run is None:
+            return RowsInMemory(progress)
+        # A run that was killed before its first checkpoint starts again, and so do its rows.
+        rows = 0 if checkpoint is None else int(checkpoint.metadata["rows"])
+        sinks = [EventWriter(run)] if self.training.tensorboard else []
+        return Recorder(run, self.driver, progress, self.training.checkpoint_seconds, rows, sinks=sinks)
+
+    def advance(self) -> list[Row]:
+        """Call the optimizer once and return the rows of that; `status` says whether to go on."""
+        rows = self._advance()
+        if self.status is None and self.interruption.requested:
+            self.status = Status.INTERRUPTED
+        if self.status is None:
+            self.recorder.checkpoint(self.state, self._seconds())
+        return rows
+
+    def end(self) -> Outcome:
+        """Settle what the run has led to; one that had ended already stays as it ended."""
+        state, status, seconds = self.state, self.status or Status.INTERRUPTED, self._seconds()
         if state.status is None:
             state.status = None if status is Status.INTERRUPTED else status
             self.recorder.checkpoint(state, seconds, now=True)
@@ -146,7 +174,7 @@ class Loop:
             return Status.TARGET_REACHED
         return stopping.spent(self.training, self._standing())
 
-    def _advance(self) -> Status | None:
+    def _advance(self) -> list[Row]:
         """One call of the optimizer, its rows, its validation and the stopping rules."""
         state, tracker, first = self.state, self.tracker, self.state.step
         begin = self._seconds()
@@ -175,12 +203,13 @@ class Loop:
         if status is not None and status not in FAILURES:
             tracker.validate(rows)
         self.recorder.write(rows, now=status is not None)
-        return status
+        self.status = status
+        return rows
 
     def _count(self) -> int:
         """Steps of the next call: none beyond a limit or the next validation."""
         state, training, schedule = self.state, self.training, self.schedule
-        most = min(self.block, self.driver.most_steps)
+        most = min(self.block, self.longest)
         if training.max_steps is not None:
             most = min(most, training.max_steps - state.step)
         if training.max_epochs is not None:

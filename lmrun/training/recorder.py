@@ -145,3 +145,27 @@ class Recorder:
             self.metrics.close()
             for sink in self.sinks:
                 sink.close()
+
+
+class RowsInMemory:
+    """The rows of a training without a run directory, and its progress.
+
+    Args:
+        progress: The display.
+    """
+
+    def __init__(self, progress: Progress) -> None:
+        self.progress = progress
+        self.rows: list[Row] = []
+
+    def write(self, rows: list[Row], *, now: bool = False) -> None:
+        """Keep rows and show the latest."""
+        self.rows += rows
+        if rows:
+            self.progress.update(rows)
+
+    def checkpoint(self, state: LoopState, seconds: float, *, now: bool = False) -> None:
+        """Nothing: there is no place for one."""
+
+    def close(self) -> None:
+        """Nothing waits."""

@@ -46,15 +46,44 @@ def prepare(
     refuse_impossible(config)
     experiment = build(config)
     refuse_if_too_large(plan(experiment, schedule_of(experiment)))
-    run = create_run(
+    run = open_run(
+        experiment, runs_dir, name, command=command, source=loaded.source, overrides=loaded.overrides
+    )
+    return experiment, run
+
+
+def open_run(
+    experiment: Experiment,
+    runs_dir: Path,
+    name: str | None,
+    *,
+    command: Sequence[str],
+    source: str,
+    overrides: Sequence[str] = (),
+) -> RunDirectory:
+    """Make the directory of an experiment.
+
+    Args:
+        experiment: What will be trained.
+        runs_dir: The folder of all runs.
+        name: The run's name; None draws one.
+        command: What the user typed.
+        source: The user's config as it was.
+        overrides: Of it.
+
+    Raises:
+        LmrunError: See `create_run`.
+    """
+    config = experiment.config
+    return create_run(
         runs_dir,
         dataset=config.dataset.name,
         optimizer=config.optimizer.name,
         seed=config.seed,
         name=name,
         config_yaml=to_yaml(config),
-        source=loaded.source,
-        overrides=loaded.overrides,
+        source=source,
+        overrides=overrides,
         manifest=build_manifest(
             command=command,
             dataset=config.dataset.name,
@@ -72,7 +101,6 @@ def prepare(
             },
         ),
     )
-    return experiment, run
 
 
 def reopen(run: RunDirectory) -> Experiment:
@@ -156,13 +184,13 @@ def limits(config: Config) -> Limits:
 
 
 def summarize(
-    experiment: Experiment, run: RunDirectory, outcome: Outcome, *, alone_so_far: bool = True
+    experiment: Experiment, run: RunDirectory | None, outcome: Outcome, *, alone_so_far: bool = True
 ) -> dict[str, Any]:
     """Collect what summary.json and `train --json` say; metrics are those of the best parameters.
 
     Args:
         experiment: What was trained.
-        run: Where.
+        run: Where; None for a training without a directory.
         outcome: How it ended.
         alone_so_far: Whether the process has trained nothing else: its peak memory is then that of the run.
     """
@@ -174,7 +202,7 @@ def summarize(
         )
     experiment.network.assign(np.asarray(state.best_params))
     return {
-        "run": str(run.path),
+        "run": None if run is None else str(run.path),
         "status": str(outcome.status),
         "message": outcome.message,
         "improved": outcome.improved,

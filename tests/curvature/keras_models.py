@@ -7,6 +7,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
+from lmrun.models.columns import Columns
 from lmrun.models.network import Network
 
 L = keras.layers
@@ -23,6 +24,7 @@ LAYERS: dict[str, tuple[tuple[int, ...], Callable[[], Any]]] = {
     "dense over a line": (LINE, lambda: L.Dense(3, **FLOAT)),
     "dense over an image": (IMAGE, lambda: L.Dense(3, activation="softmax", **FLOAT)),
     "frozen dense": ((3,), lambda: L.Dense(3, activation="tanh", trainable=False, **FLOAT)),
+    "columns": ((7,), lambda: Columns(1, (3, 2), **FLOAT)),
     "conv 1d": (LINE, lambda: L.Conv1D(3, 2, **FLOAT)),
     "conv 1d same strides": (LINE, lambda: L.Conv1D(3, 3, strides=2, padding="same", **FLOAT)),
     "conv 1d dilation": (LINE, lambda: L.Conv1D(2, 2, dilation_rate=3, **FLOAT)),

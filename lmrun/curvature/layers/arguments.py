@@ -46,7 +46,7 @@ def taken_apart(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Argumen
     kept = {
         name: value
         for name, value in kwargs.items()
-        if name != "training" and not (name == "mask" and value is None)
+        if name != "training" and not (name == "mask" and _is_nothing(value))
     }
     values: list[keras.KerasTensor] = []
 
@@ -57,3 +57,8 @@ def taken_apart(args: Sequence[Any], kwargs: Mapping[str, Any]) -> tuple[Argumen
         return PLACE
 
     return Arguments(keras.tree.map_structure(place, (tuple(args), kept))), values
+
+
+def _is_nothing(mask: Any) -> bool:
+    """Whether no value has a mask, be it one or a list of them."""
+    return all(one is None for one in keras.tree.flatten(mask))

@@ -11,6 +11,7 @@ import tensorflow as tf
 from lmrun.curvature.layers.activation import Activation, Elementwise, PRelu
 from lmrun.curvature.layers.arguments import Arguments
 from lmrun.curvature.layers.base import Rule
+from lmrun.curvature.layers.columns import Columns
 from lmrun.curvature.layers.convolution import Convolution
 from lmrun.curvature.layers.dense import Dense
 from lmrun.curvature.layers.depthwise import Depthwise, Separable
@@ -28,12 +29,14 @@ from lmrun.curvature.layers.normalization import (
 )
 from lmrun.curvature.layers.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
 from lmrun.curvature.layers.shapes import Flatten, Identity, InKerasLayout, Reshape
+from lmrun.models.columns import Columns as ColumnsLayer
 from lmrun.models.formula import Formula as FormulaLayer
 
 LOGGER = logging.getLogger("lmrun")
 
 RULES: dict[type[keras.Layer], Rule] = {
     FormulaLayer: Formula(),
+    ColumnsLayer: Columns(),
     keras.layers.Dense: Dense(),
     keras.layers.Conv1D: Convolution(),
     keras.layers.Conv2D: Convolution(),

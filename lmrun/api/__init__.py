@@ -1,0 +1,6 @@
+"""lmrun for Python programs: `lmrun.fit`, `lmrun.Trainer` and what stands behind `lmrun.keras`."""
+
+from lmrun.quiet import load_tensorflow
+
+# Before any module of this room imports TensorFlow: what it compiles is kept, and it does not greet.
+load_tensorflow()

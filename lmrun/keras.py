@@ -1,0 +1,9 @@
+"""For users of Keras: `LMModel` trains a Keras model by Levenberg-Marquardt, with Keras' habits."""
+
+from __future__ import annotations
+
+from lmrun.api.keras_losses import Residuals
+from lmrun.api.lm_model import LMModel
+from lmrun.optimizers.damping.base import Damping
+
+__all__ = ["Damping", "LMModel", "Residuals"]
