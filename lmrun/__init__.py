@@ -9,7 +9,7 @@ import os
 __version__ = "0.1.0"
 
 os.environ["KERAS_BACKEND"] = "tensorflow"
-# lmrun's own threads work side by side, each with one of BLAS: see `linalg.host.WORKERS`.
+# lmrun's own threads work side by side, each with one of BLAS: see `linalg.threads`.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
 # TensorFlow's greetings (missing GPU, CPU features) are not for users; its errors come as exceptions anyway.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

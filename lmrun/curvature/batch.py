@@ -13,9 +13,8 @@ from numpy.typing import NDArray
 
 from lmrun.curvature.compiled import Compiled
 from lmrun.curvature.layers.base import samples_last
-from lmrun.curvature.threads import each
 from lmrun.datasets.base import Split
-from lmrun.linalg.host import WORKERS
+from lmrun.linalg.threads import WORKERS, each
 
 Tensor = Any
 Item = TypeVar("Item")

@@ -12,8 +12,8 @@ import tensorflow as tf
 
 from lmrun.curvature.batch import Batch, OnDemand
 from lmrun.curvature.kernels import Kernels
-from lmrun.curvature.threads import each
 from lmrun.linalg.algebra import Algebra, Curvature, Vector
+from lmrun.linalg.threads import each
 from lmrun.seeding import Stream, generator
 
 Tensor = Any

@@ -17,7 +17,7 @@ from lmrun.curvature.batch import (
     split_batch,
 )
 from lmrun.datasets.base import Split
-from lmrun.linalg.host import WORKERS
+from lmrun.linalg.threads import WORKERS
 
 ROWS = 7
 SPLIT = Split(np.arange(14.0).reshape(ROWS, 2), np.arange(ROWS, dtype=np.int64), np.linspace(1, 2, ROWS))

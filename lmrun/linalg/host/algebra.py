@@ -7,7 +7,6 @@ than XLA's.
 from __future__ import annotations
 
 import math
-import os
 from collections.abc import Callable, Sequence
 from typing import Any
 
@@ -33,13 +32,8 @@ from lmrun.linalg.host.matrix_free import HostProducts
 from lmrun.linalg.host.modified import HostModified
 from lmrun.linalg.host.system import HostPenalizable
 from lmrun.linalg.host.triangle import TriangleAssembly
+from lmrun.linalg.threads import WORKERS
 from lmrun.linalg.truncation import TRUNCATION, Truncation
-
-WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-"""Threads that work through the chunks on a CPU: one per core, each with a single BLAS thread.
-
-Threads of BLAS's own would spin while TensorFlow computes and starve it, and stall when another process takes
-a core: on 2 busy cores a step of the 6-D Rosenbrock problem took 370 ms with them and 54 ms without."""
 
 Array = NDArray[np.floating]
 

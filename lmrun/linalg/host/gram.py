@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from scipy.linalg import get_blas_funcs
 
 from lmrun.linalg.blas import add_product
+from lmrun.linalg.cholesky import FEWEST, factorize_in_blocks
 from lmrun.linalg.host.system import HostPenalizable, HostSystem
 from lmrun.linalg.lapack import lapack
 
@@ -23,6 +24,8 @@ def factorize(matrix: Array) -> Array | None:
     Args:
         matrix: [n, n], Fortran order; only the lower triangle is read; overwritten.
     """
+    if len(matrix) >= FEWEST:
+        return matrix if factorize_in_blocks(matrix) else None
     potrf = lapack("potrf", matrix=matrix)[0]
     factor, info = potrf(matrix, lower=1, clean=0, overwrite_a=1)
     return None if info != 0 else factor

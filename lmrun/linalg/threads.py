@@ -2,15 +2,20 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from typing import TypeVar
 
-from lmrun.linalg.host import WORKERS
+WORKERS = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+"""Threads that work side by side on a CPU: one per core, each with a single BLAS thread.
+
+Threads of BLAS's own would spin while TensorFlow computes and starve it, and stall when another process takes
+a core: on 2 busy cores a step of the 6-D Rosenbrock problem took 370 ms with them and 54 ms without."""
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-POOL = ThreadPoolExecutor(WORKERS, thread_name_prefix="chunks")
+POOL = ThreadPoolExecutor(WORKERS, thread_name_prefix="lmrun")
 
 
 def each(work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
