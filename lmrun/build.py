@@ -71,6 +71,12 @@ class Experiment:
     bounds: Bounds | None = None
 
     @property
+    def regularized(self) -> bool:
+        """Whether the optimizer minimizes more than the loss: then the last parameters are the best."""
+        optimizer = self.config.optimizer
+        return isinstance(optimizer, LmConfig) and optimizer.regularization.name != "none"
+
+    @property
     def targets(self) -> TargetKind:
         """What the loss expects the targets to be."""
         assert self.config.loss is not None, "a resolved config has a loss"
@@ -97,10 +103,10 @@ def choose_device(name: str) -> str:
     return f"/GPU:{index}"
 
 
-def build_network(config: Config, dataset: Dataset) -> Network:
-    """Build the config's model for a dataset, with the initial weights of the config's seed."""
+def build_network(config: Config, dataset: Dataset, rng: np.random.Generator | None = None) -> Network:
+    """Build the config's model for a dataset, with the initial weights of the config's seed or of `rng`."""
     shape, outputs = dataset.train.inputs.shape[1:], dataset.outputs
-    rng = generator(config.seed, Stream.WEIGHTS)
+    rng = rng or generator(config.seed, Stream.WEIGHTS)
     match config.model.name:
         case "mlp":
             return build_mlp(config.model, shape, outputs, dtype=config.precision, rng=rng)
@@ -174,9 +180,8 @@ def assemble(config: Config, device: str, dataset: Dataset, network: Network) ->
             forms = Forms(kernels, algebra, solver_of(config))
         tolerances = tolerances_of(config.training)
         optimizer = build_optimizer(config.optimizer, kernels, tolerances)
-        starts = starts_of(config)
-        if starts is not None and not isinstance(optimizer, FirstOrder):
-            optimizer = Restarted(optimizer, tolerances, starts)
+        if not isinstance(optimizer, FirstOrder):
+            optimizer = restarted(config, dataset, optimizer)
         projection = Projection(kernels, algebra) if projects(config) else None
     return Experiment(
         config,
@@ -191,6 +196,25 @@ def assemble(config: Config, device: str, dataset: Dataset, network: Network) ->
         projection=projection,
         bounds=bounds_of(config),
     )
+
+
+def restarted(config: Config, dataset: Dataset, optimizer: SecondOrder) -> SecondOrder:
+    """Return an optimizer that begins as often as a config says."""
+    tolerances, starts = tolerances_of(config.training), starts_of(config)
+    if starts is not None:
+        return Restarted(optimizer, tolerances, starts)
+    others = config.model.restarts
+    if isinstance(config.model, FormulaConfig) or not others:
+        return optimizer
+    steps = config.training.max_steps
+    assert steps is not None, "the starts of a network share it"
+    return Restarted(optimizer, tolerances, network_starts(config, dataset), steps // (1 + others))
+
+
+def network_starts(config: Config, dataset: Dataset) -> NDArray[np.floating]:
+    """Return further initial weights of a network [restarts, n], each from a random stream of its own."""
+    draws = (generator(config.seed, Stream.STARTS, number) for number in range(config.model.restarts))
+    return np.array([build_network(config, dataset, draw).params() for draw in draws])
 
 
 def starts_of(config: Config) -> NDArray[np.floating] | None:
@@ -240,7 +264,9 @@ def solver_of(config: Config) -> str:
     if isinstance(optimizer, LmConfig):
         # J J^T divides by D, which is next to nothing for a layer that is solved for.
         projects_directly = projects(config) and optimizer.solver.name in {"auto", "cholesky"}
-        if optimizer.memory or projects_directly:
+        # J J^T leaves no room for a price of the parameters.
+        penalized = optimizer.regularization.name != "none" and optimizer.solver.name != "qr"
+        if optimizer.memory or projects_directly or penalized:
             return "matrix"
     return optimizer.solver.name if isinstance(optimizer, GaussNewtonConfig | LmConfig) else "cholesky"
 

@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Console
 from rich.text import Text
 
-from lmrun.cli.parameters import effective_line, show_parameters
+from lmrun.cli.parameters import effective_lines, show_parameters
 
 
 def _number(value: float | None) -> str:
@@ -30,7 +30,7 @@ def rows(summary: dict[str, Any]) -> list[tuple[str, str]]:
     found.append(("steps", f"{summary['steps']:,} in {summary['seconds']:.2f} s"))
     if not summary.get("fit"):
         found += [(name, f"{value:.12g}") for name, value in summary["params"].items()]
-    found += effective_line(summary.get("fit"))
+    found += effective_lines(summary)
     found.append(("run", summary["run"]))
     if summary["status"] == "interrupted":
         found.append(("resume", f"lmrun train --resume {summary['run']}"))

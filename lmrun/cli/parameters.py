@@ -39,9 +39,16 @@ def show_parameters(fit: Any, console: Console) -> None:
             console.print(table)
 
 
-def effective_line(fit: Any) -> Iterator[tuple[str, str]]:
-    """How many parameters of a network its data determine, as label and text; nothing for formulas."""
-    if isinstance(fit, Mapping) and "effective_parameters" in fit:
+def effective_lines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    """How many parameters of a network its data determine, as labels and texts; nothing for formulas.
+
+    A run with Bayesian regularization has found that out itself; else the end of the run says it.
+    """
+    fit, own = summary.get("fit"), summary.get("regularization")
+    if isinstance(own, Mapping):
+        yield "effective", f"{own['effective_parameters']:.1f} of {summary['parameters']:,} parameters"
+        yield "alpha, beta", f"{own['alpha']:.4g}, {own['beta']:.4g}"
+    elif isinstance(fit, Mapping) and "effective_parameters" in fit:
         number, size = fit["effective_parameters"], fit["parameters"]
         reason = fit["reasons"].get("effective_parameters")
         text = f"not known: {reason}" if number is None else f"{number:.1f} of {size:,} parameters"

@@ -7,12 +7,12 @@ from typing import Annotated
 
 import typer
 
-from lmrun.cli.choosing import Run, RunsDir
+from lmrun.cli.choosing import Runs, RunsDir
 from lmrun.errors import UsageError
 
 
 def predict(
-    run: Run,
+    runs: Runs,
     data: Annotated[Path, typer.Argument(metavar="DATA", help="CSV, Parquet or NPZ.", show_default=False)],
     output: Annotated[
         Path | None,
@@ -26,7 +26,10 @@ def predict(
     ] = None,
     runs_dir: RunsDir = Path("runs"),
 ) -> None:
-    """Predict the rows of a file in your units, add the columns, and print the path of the new file."""
+    """Predict the rows of a file in your units, add the columns, and print the path of the new file.
+
+    What several runs predict is averaged.
+    """
     from lmrun.predict.writers import WRITERS, check_output
     from lmrun.runs.find import find_run
 
@@ -38,14 +41,14 @@ def predict(
         raise UsageError(f"{output} holds the rows to predict. Choose another -o.")
     if not output.parent.is_dir():
         raise UsageError(f"There is no folder {output.parent}. Make it, or choose another -o.")
-    found = find_run(run, runs_dir)
+    found = [find_run(run, runs_dir) for run in runs]
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
-    from lmrun.predict.predictor import load_predictor, predicted
+    from lmrun.predict.predictor import load_ensemble, predicted
     from lmrun.runs.files import replacing
 
-    predictor = load_predictor(found)
+    predictor = load_ensemble(found)
     with replacing(output) as temporary, WRITERS[output.suffix.lower()](temporary) as writer:
         for part in predicted(predictor, str(data)):
             writer.write(part)

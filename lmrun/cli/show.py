@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from lmrun.cli.choosing import AsJson, Run, RunsDir
-from lmrun.cli.parameters import effective_line, show_parameters
+from lmrun.cli.parameters import effective_lines, show_parameters
 from lmrun.training.progress_text import sparkline
 
 if TYPE_CHECKING:
@@ -74,7 +74,7 @@ def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
     losses = _losses(entry.run)
     if losses:
         yield "loss", f"{losses[0]:.4g} {sparkline(losses, WIDTH)} {losses[-1]:.4g}"
-    yield from effective_line((documents(entry.run)["summary"] or {}).get("fit"))
+    yield from effective_lines(documents(entry.run)["summary"] or {})
     for path, size in sizes(entry.run):
         yield "file", f"{path}  {size / 1e3:,.1f} kB"
     yield from _next(entry)

@@ -15,6 +15,7 @@ from lmrun.config.datasets import (
     RosenbrockConfig,
     RosenbrockCurveConfig,
     SincConfig,
+    SineConfig,
     TableConfig,
 )
 from lmrun.config.expression import RESERVED, names_in, parse_expression, refusal
@@ -31,7 +32,7 @@ def input_columns(dataset: Any) -> tuple[str, ...] | None:
     match dataset:
         case RosenbrockCurveConfig():
             return ("x", "y")
-        case SincConfig():
+        case SincConfig() | SineConfig():
             return ("x",)
         case RosenbrockConfig(dimension=dimension):
             return tuple(f"x{i + 1}" for i in range(dimension))
@@ -43,7 +44,11 @@ def input_columns(dataset: Any) -> tuple[str, ...] | None:
 def has_validation(dataset: Any) -> bool:
     """Whether a dataset holds rows out for validation."""
     match dataset:
-        case RosenbrockConfig(validation_points=points) | SincConfig(validation_points=points):
+        case (
+            RosenbrockConfig(validation_points=points)
+            | SincConfig(validation_points=points)
+            | SineConfig(validation_points=points)
+        ):
             return points > 0
         case MnistConfig(validation=share):
             return share > 0
@@ -135,6 +140,7 @@ def _patience_can_count(dataset: Any, training: Any) -> Iterator[Problem]:
             "rosenbrock-curve": ", which rosenbrock-curve does not have",
             "rosenbrock": "; set dataset.validation_points",
             "sinc": "; set dataset.validation_points",
+            "sine": "; set dataset.validation_points",
             "mnist": "; set dataset.validation",
             "table": "; add a split to the dataset",
         }
@@ -209,10 +215,46 @@ def _bounds_are_kept(optimizer: Any, model: Any) -> Iterator[Problem]:
 
 
 def _restarts_are_by_lm(optimizer: Any, model: Any, training: Any) -> Iterator[Problem]:
-    restarts = isinstance(model, FormulaConfig) and model.restarts
-    if restarts and not (isinstance(optimizer, LmConfig) and training.batch_size == "full"):
+    if not model.restarts:
+        return
+    path = ("model", "restarts")
+    if not (isinstance(optimizer, LmConfig) and training.batch_size == "full"):
         words = "are for lm over all rows; use optimizer: lm and training.batch_size: full, or remove them"
-        yield Problem(("model", "restarts"), words)
+        yield Problem(path, words)
+    if isinstance(model, FormulaConfig):
+        return
+    # A fit of a formula converges; the training of a network may go on for ever.
+    steps, limits = training.max_steps, (training.max_epochs, training.max_seconds)
+    if steps is None and limits != (None, None):
+        words = "share training.max_steps, without which the first start would take all; set it"
+        yield Problem(path, words)
+    if steps is not None and steps <= model.restarts:
+        words = f"and the first start share training.max_steps: {steps}; give each at least one step"
+        yield Problem(path, words)
+    if training.patience is not None:
+        words = "would all end where the patience with one of them does; remove training.patience"
+        yield Problem(path, words)
+
+
+def _regularization_fits(
+    optimizer: Any, model: Any, dataset: Any, loss: Any, training: Any
+) -> Iterator[Problem]:
+    if not isinstance(optimizer, LmConfig) or optimizer.regularization.name == "none":
+        return
+    path = ("optimizer", "regularization")
+    if isinstance(model, FormulaConfig):
+        words = (
+            "draws all parameters towards 0 alike, and those of a formula have units of their own; use none"
+        )
+        yield Problem(path, f"{words}, and bounds where they are known")
+    if optimizer.regularization.name != "bayesian":
+        return
+    if (loss is not None and loss.name != "mse") or (loss is None and isinstance(dataset, MnistConfig)):
+        words = "estimates the variance of normal errors, which only mse has; use loss: mse"
+        yield Problem(path, f"bayesian {words}, or {{name: decay}}")
+    if training.batch_size != "full":
+        words = "estimates from all rows how strong it is; set training.batch_size: full"
+        yield Problem(path, f"bayesian {words}, or {{name: decay}}")
 
 
 CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
@@ -226,6 +268,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("optimizer", "training"), _rate_can_decay),
     (("optimizer", "training"), _average_is_over_batches),
     (("optimizer", "model", "dataset", "loss", "training"), _last_layer_can_be_solved_for),
+    (("optimizer", "model", "dataset", "loss", "training"), _regularization_fits),
     (("alternatives",), _alternatives_name_optimizers),
 )
 """The sections that each check reads, and the check."""

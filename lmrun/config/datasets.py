@@ -99,6 +99,24 @@ class SincConfig(Section):
     """Seed of the noise and the validation points; left out, the config's `seed` decides them."""
 
 
+class SineConfig(Section):
+    """y = sin(2 pi f x), evenly spaced on [-1, 1], with noise."""
+
+    name: Literal["sine"]
+    frequency: PositiveFloat = 1.0
+    """The frequency f."""
+    points: Annotated[int, Field(gt=1)] = 50
+    """Number of training points."""
+    noise: NonNegativeFloat = 0.1
+    """Standard deviation of the normal noise added to y; the test points have none."""
+    validation_points: NonNegativeInt = 0
+    """Number of separate validation points, uniformly random on [-1, 1]."""
+    test_points: NonNegativeInt = 0
+    """Number of separate test points, evenly spaced on [-1, 1]."""
+    seed: Seed | None = None
+    """Seed of the noise and the validation points; left out, the config's `seed` decides them."""
+
+
 class MnistConfig(Section):
     """Handwritten digits, carried inside the package: 60,000 training and 10,000 test images, 28 x 28."""
 
@@ -227,7 +245,7 @@ class TableConfig(Section):
 
 DatasetConfig = Annotated[
     Annotated[
-        RosenbrockCurveConfig | RosenbrockConfig | SincConfig | MnistConfig | TableConfig,
+        RosenbrockCurveConfig | RosenbrockConfig | SincConfig | SineConfig | MnistConfig | TableConfig,
         Field(discriminator="name"),
     ],
     ShortForm,

@@ -115,12 +115,12 @@ def _valid_sections(data: dict[str, Any], kind: type[Config]) -> dict[str, Any]:
     hints = get_type_hints(kind, include_extras=True)
     valid: dict[str, Any] = {}
     for name, field in kind.model_fields.items():
-        if name not in data:
-            if not field.is_required():
-                valid[name] = field.get_default(call_default_factory=True)
+        if name not in data and field.is_required():
             continue
+        # A default may be written as a user would write it.
+        value = data.get(name, field.get_default(call_default_factory=True))
         try:
-            valid[name] = TypeAdapter(hints[name]).validate_python(data[name], strict=True)
+            valid[name] = TypeAdapter(hints[name]).validate_python(value, strict=True)
         except ValidationError:
             continue
     return valid

@@ -47,6 +47,9 @@ class MlpConfig(Section):
     """Initial kernels (Glorot and Bengio 2010 by default); biases start at zero."""
     bias: bool = True
     """Whether the layers have biases."""
+    restarts: NonNegativeInt = 0
+    """How often the training begins again, with other initial weights; the best end is kept. The starts share
+    `training.max_steps`."""
 
 
 class ConvConfig(Section):
@@ -112,6 +115,9 @@ class CnnConfig(Section):
     """Initial kernels; biases start at zero."""
     bias: bool = True
     """Whether the layers have biases."""
+    restarts: NonNegativeInt = 0
+    """How often the training begins again, with other initial weights; the best end is kept. The starts share
+    `training.max_steps`."""
 
 
 class FormulaConfig(Section):

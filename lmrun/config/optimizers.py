@@ -9,6 +9,7 @@ from pydantic import ConfigDict, Discriminator, Field, Tag, model_validator
 
 from lmrun.config.base import PositiveFloat, PositiveInt, Problem, Section, ShortForm, raise_problems
 from lmrun.config.damping import AcceptanceConfig, DampingConfig, DecreaseAcceptance, NielsenDamping
+from lmrun.config.regularization import NoRegularization, RegularizationConfig, misfits_of_regularization
 from lmrun.config.solvers import AutoSolver, SolverConfig
 from lmrun.config.stochastic import AveragingConfig, Decay, NoAveraging, NoSubset, SubsetConfig
 from lmrun.config.suggest import did_you_mean
@@ -193,6 +194,10 @@ class LmConfig(Section):
     """`variable` solves for the linear last layer after every step, and steps by the other parameters alone
     (Golub and Pereyra 1973; Kaufman 1975); for mse over all rows. On the Rosenbrock networks it converges
     from more starts and further, on sinc it ends in poor minima."""
+    regularization: RegularizationConfig = NoRegularization(name="none")
+    """What large parameters of a network cost: `{name: decay, strength: 1e-4}` minimizes loss + strength
+    |params|^2; `bayesian` finds the strength from the data, and with it how many parameters they determine
+    (MacKay 1992; Foresee and Hagan 1997; MATLAB `trainbr`); for mse over all rows."""
     solver: SolverConfig = AutoSolver(name="auto")
     """How a step is solved: `cholesky`, by J^T J or the smaller J J^T; `qr`, by J itself, which keeps twice
     the digits; `cg`, by conjugate gradients, without a matrix; `auto`, cholesky up to 4 GiB of matrices and
@@ -246,6 +251,7 @@ class LmConfig(Section):
                 )
                 if is_set
             ]
+        problems += misfits_of_regularization(self)
         if self.memory and self.subset.by != "none":
             words = "keeps J^T J by all parameters; use subset: none"
             problems.append(Problem(("memory",), words))

@@ -14,7 +14,7 @@ from lmrun.config.base import Section, raise_problems
 from lmrun.config.consistency import problems_between
 from lmrun.config.datasets import DatasetConfig, Seed
 from lmrun.config.losses import LossConfig
-from lmrun.config.models import FormulaConfig, ModelConfig
+from lmrun.config.models import ModelConfig
 from lmrun.config.optimizers import SECOND_ORDER, LmConfig, OptimizerConfig
 from lmrun.config.training import TrainingConfig
 
@@ -112,8 +112,7 @@ def resolve(config: Config) -> Config:
     full_batch = isinstance(training["batch_size"], str)
     if training["max_steps"] is None and training["max_epochs"] is None and training["max_seconds"] is None:
         steps = DEFAULT_FIRST_ORDER_STEPS if first_order else DEFAULT_STEPS
-        starts = 1 + config.model.restarts if isinstance(config.model, FormulaConfig) else 1
-        training["max_steps"] = starts * steps
+        training["max_steps"] = (1 + config.model.restarts) * steps
     for tolerance in ("gradient_tolerance", "step_tolerance"):
         if training[tolerance] is None:
             # A formula's data have units, of which numbers like these know nothing.

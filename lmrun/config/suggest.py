@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-SYNONYMS = {"lr": "learning_rate"}
+SYNONYMS = {"lr": "learning_rate", "max_fail": "patience", "weight_decay": "regularization"}
 """Names that people know from elsewhere and that no distance would find."""
 
 

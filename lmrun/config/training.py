@@ -31,7 +31,7 @@ class TrainingConfig(Section):
     """Stop once |step| <= step_tolerance (|params| + step_tolerance) (second-order, full batch).
     Left out: 1e-12 in float64, 1e-6 in float32, and 0 for formulas over all rows."""
     patience: PositiveInt | None = None
-    """Stop after this many validations without a new best (MATLAB `trainlm` uses 6)."""
+    """Stop after this many validations without a new best (MATLAB's `max_fail`, 6 there)."""
     validation_interval: PositiveInt | None = None
     """Epochs (full batch: steps) from one validation to the next. Left out: 1, and 100 for first-order
     optimizers on the full batch."""

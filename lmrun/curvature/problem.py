@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from functools import partial
+from functools import cached_property, partial
 from typing import Any
 
 import numpy as np
@@ -79,6 +79,12 @@ class Problem:
     @step.setter
     def step(self, number: int) -> None:
         self.chunks.step = number
+
+    @cached_property
+    def observations(self) -> int:
+        """Residuals of rows that count: their weight is not zero."""
+        counted = sum(int(np.count_nonzero(np.asarray(rows[2]))) for rows in self.chunks.plain)
+        return counted * self.kernels.loss.components(self.kernels.graph.width)
 
     def loss(self, params: Tensor) -> float:
         """Return the loss at params [n]; the last one evaluated is remembered."""

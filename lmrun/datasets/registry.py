@@ -8,7 +8,7 @@ from typing import Any, Literal, Protocol
 
 from lmrun.config.datasets import DatasetConfig
 from lmrun.config.losses import TargetKind
-from lmrun.datasets import mnist, rosenbrock, rosenbrock_curve, sinc, table
+from lmrun.datasets import mnist, rosenbrock, rosenbrock_curve, sinc, sine, table
 from lmrun.datasets.base import Dataset
 from lmrun.datasets.finish import finish
 
@@ -25,6 +25,7 @@ LOADERS: Mapping[str, Loader] = MappingProxyType(
         "rosenbrock-curve": rosenbrock_curve.load,
         "rosenbrock": rosenbrock.load,
         "sinc": sinc.load,
+        "sine": sine.load,
         "mnist": mnist.load,
         "table": table.load,
     }

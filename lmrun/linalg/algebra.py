@@ -12,14 +12,15 @@ from dataclasses import dataclass
 from itertools import zip_longest
 from typing import Any, NamedTuple, Protocol
 
+from lmrun.linalg.penalizing import Penalizing
+
 Vector = Any
 Matrix = Any
 Tensor = Any
 Part = Any
 """What an `Assembly` holds of some chunks."""
 Bend = Callable[[Any], Vector]
-"""From a step v [n] to the second derivative of the residuals along v, as `System.turn` takes
-it."""
+"""From a step v [n] to the residuals' second derivative along v, as `System.turn` takes it."""
 LossAt = Callable[[Any], Any]
 """From parameters [n] to the loss there."""
 
@@ -190,7 +191,7 @@ class Product(NamedTuple):
     fuse: bool = True
 
 
-class Algebra(Protocol):
+class Algebra(Penalizing, Protocol):
     """Dense linear algebra in one floating-point type.
 
     Attributes:

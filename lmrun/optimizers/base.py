@@ -39,6 +39,13 @@ class StepInfo:
         status: Why no further step is possible, or None.
         polishes: Whether undamped steps follow, or this is one of them: then no tolerance ends the run, and
             the parameters are the best so far though rounding may have raised their loss.
+        supersedes: Whether the parameters are the best so far whatever their loss: with regularization it is
+            not the loss that decides.
+        criterion: What decides between several starts instead of the loss, the lower the better.
+        unsettled: Whether the next step will minimize something else: then no tolerance ends the run.
+        effective_parameters: Number gamma of parameters that the data determine.
+        alpha: Of the squared parameters in alpha |params|^2 + beta |r|^2.
+        beta: Of the squared residuals in the same.
     """
 
     losses: NDArray[np.float64]
@@ -54,6 +61,12 @@ class StepInfo:
     turns: int = 1
     status: Status | None = None
     polishes: bool = False
+    supersedes: bool = False
+    criterion: float | None = None
+    unsettled: bool = False
+    effective_parameters: float | None = None
+    alpha: float | None = None
+    beta: float | None = None
 
     def followed(self) -> StepInfo:
         """The same, followed by an undamped step."""

@@ -24,7 +24,7 @@ class Tolerances:
 
     def met(self, info: StepInfo) -> Status | None:
         """Return which tolerance a step met, or None."""
-        if info.status not in (None, Status.NO_PROGRESS):
+        if info.status not in (None, Status.NO_PROGRESS) or info.unsettled:
             return None
         if info.gradient_norm is not None and info.gradient_norm <= self.gradient:
             return Status.CONVERGED_GRADIENT

@@ -15,6 +15,7 @@ from lmrun.optimizers.keras_optimizer import KerasRule
 from lmrun.optimizers.lm import levenberg_marquardt
 from lmrun.optimizers.newton import gauss_newton, newton
 from lmrun.optimizers.polishing import Polished
+from lmrun.optimizers.regularization import Regularized, build_regularization
 from lmrun.optimizers.sgd import Sgd
 
 
@@ -40,6 +41,11 @@ SECOND_ORDER: dict[str, Callable[[Any], SecondOrder]] = {
 }
 
 
+def _regularized(config: Any, optimizer: SecondOrder) -> SecondOrder:
+    asked = isinstance(config, LmConfig) and config.regularization.name != "none"
+    return Regularized(optimizer, build_regularization(config.regularization)) if asked else optimizer
+
+
 def _polished(config: Any, optimizer: SecondOrder, tolerances: Tolerances) -> SecondOrder:
     asked = isinstance(config, LmConfig) and config.polishing == "undamped"
     return Polished(optimizer, tolerances) if asked else optimizer
@@ -56,5 +62,5 @@ def build_optimizer(
         tolerances: Where an optimizer that is polished has come close enough.
     """
     if config.name in SECOND_ORDER:
-        return _polished(config, SECOND_ORDER[config.name](config), tolerances)
+        return _polished(config, _regularized(config, SECOND_ORDER[config.name](config)), tolerances)
     return FirstOrder(RULES[config.name](config, kernels), kernels)

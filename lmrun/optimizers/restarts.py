@@ -1,13 +1,13 @@
 """Several starts, one after the other; the best end is kept.
 
 A minimum that lies beyond a ridge is out of reach for every step that goes downhill. Starting values from
-inside given ranges are the simplest way to look there.
+inside given ranges, or other initial weights, are the simplest way to look there.
 """
 
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -20,7 +20,7 @@ from lmrun.status import Status
 
 Tensor = Any
 
-OWN = ("start", "kept", "kept_loss", "kept_status")
+OWN = ("start", "made", "kept", "kept_loss", "kept_criterion", "kept_status")
 """What is kept in the state besides that of the inner optimizer."""
 STATUSES = tuple(Status)
 
@@ -33,29 +33,34 @@ class Restarted:
         inner: Makes the steps.
         tolerances: Where it has ended though it could go on.
         starts: Further starts [starts, n]; the first one is the model's own.
+        most_steps: Steps of each start; None for as many as it takes.
     """
 
     inner: SecondOrder
     tolerances: Tolerances
     starts: NDArray[np.floating]
+    most_steps: int | None = None
 
     def init(self, problem: Problem, params: Tensor) -> State:
-        """The inner state, the number of starts behind, and the best end with its loss and status."""
-        own = {"start": 0.0, "kept": None, "kept_loss": None, "kept_status": None}
+        """The inner state, the starts behind and the steps of the present one, and the best end."""
+        own = dict.fromkeys(OWN) | {"start": 0.0, "made": 0.0}
         return {**self.inner.init(problem, params), **own}
 
     def step(self, problem: Problem, params: Tensor, state: State) -> tuple[Tensor, State, StepInfo]:
         """One inner step, or, where that was the last one, the next start or the best end."""
         inner = {name: value for name, value in state.items() if name not in OWN}
         moved, following, info = self.inner.step(problem, params, inner)
-        status = info.status or (None if info.polishes else self.tolerances.met(info))
-        own = {name: state[name] for name in OWN}
+        own = {name: state[name] for name in OWN} | {"made": state["made"] + 1}
+        better, status = _better(info, own["kept_criterion"]), self._status(info, own["made"])
         if status is None:
-            return moved, {**following, **own}, info
-        loss = float(info.losses[-1])
-        if own["kept"] is None or loss < own["kept_loss"] or math.isnan(own["kept_loss"]):
-            place = float(STATUSES.index(status))
-            own |= {"kept": problem.algebra.adopt(moved), "kept_loss": loss, "kept_status": place}
+            return moved, {**following, **own}, replace(info, supersedes=info.supersedes and better)
+        if better:
+            own |= {
+                "kept": problem.algebra.adopt(moved),
+                "kept_loss": float(info.losses[-1]),
+                "kept_criterion": _criterion(info),
+                "kept_status": float(STATUSES.index(status)),
+            }
         behind = int(own["start"])
         while behind < len(self.starts):
             start = problem.kernels.point(self.starts[behind])
@@ -63,7 +68,24 @@ class Restarted:
             loss = problem.loss(start)
             if math.isfinite(loss):
                 following = self.inner.init(problem, start)
-                return start, {**following, **own, "start": float(behind)}, StepInfo(np.array([loss]))
+                own |= {"start": float(behind), "made": 0.0}
+                return start, {**following, **own}, StepInfo(np.array([loss]))
         kept = problem.kernels.point(own["kept"])
-        last = StepInfo(np.array([own["kept_loss"]]), status=STATUSES[int(own["kept_status"])])
+        status = STATUSES[int(own["kept_status"])]
+        last = StepInfo(np.array([own["kept_loss"]]), status=status, supersedes=info.supersedes)
         return kept, {**following, **own, "start": float(behind)}, last
+
+    def _status(self, info: StepInfo, made: float) -> Status | None:
+        """Why the present start ends; None where it goes on."""
+        met = None if info.polishes else self.tolerances.met(info)
+        spent = self.most_steps is not None and made >= self.most_steps
+        return info.status or met or (Status.MAX_STEPS if spent else None)
+
+
+def _criterion(info: StepInfo) -> float:
+    """What decides between starts: the loss, unless a step says something else."""
+    return float(info.losses[-1]) if info.criterion is None else info.criterion
+
+
+def _better(info: StepInfo, kept: float | None) -> bool:
+    return kept is None or math.isnan(kept) or _criterion(info) < kept

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from lmrun.datasets.checks import numbers
 from lmrun.datasets.npz import open_npz
 from lmrun.datasets.table_files import read_parts
-from lmrun.errors import DataError, RunDirectoryError
+from lmrun.errors import DataError, RunDirectoryError, UsageError
 from lmrun.runs.files import read_json
 from lmrun.runs.layout import RunDirectory
 
@@ -39,28 +39,85 @@ class Predictor:
     classes: int
     answers: bool = False
 
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one row."""
+        return tuple(self.model.input_shape[1:])
+
     def predict(self, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return the predicted columns for inputs [rows, ...]."""
+        return self.columns(self.outputs(values))
+
+    def outputs(self, values: NDArray[Any]) -> NDArray[Any]:
+        """Return values, or probabilities where there are classes, [rows, outputs] for inputs [rows, ...]."""
         import tensorflow as tf
 
         # Not `predict`, which rounds its inputs to float32.
         outputs = np.asarray(self.model(tf.constant(values, self.model.inputs[0].dtype), training=False))
         if self.classes:
-            return self._classes(outputs)
-        if self.answers:
-            outputs = np.asarray(tf.sigmoid(outputs))
-        return dict(zip(self.targets, outputs.T, strict=True))
+            from scipy.special import softmax
 
-    def _classes(self, logits: NDArray[Any]) -> dict[str, NDArray[Any]]:
-        """The likeliest class, or a column per class, and the probabilities."""
-        from scipy.special import softmax
+            probabilities: NDArray[Any] = softmax(outputs.astype(np.float64), axis=1)
+            return probabilities
+        return np.asarray(tf.sigmoid(outputs)) if self.answers else outputs
 
-        probabilities = softmax(logits.astype(np.float64), axis=1)
-        if len(self.targets) == self.classes:
-            return dict(zip(self.targets, probabilities.T, strict=True))
+    def columns(self, outputs: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Name outputs [rows, outputs]; exclusive classes are the likeliest and a probability each."""
+        if not self.classes or len(self.targets) == self.classes:
+            return dict(zip(self.targets, outputs.T, strict=True))
         name = self.targets[0]
-        each = {f"{name}_{place}_probability": column for place, column in enumerate(probabilities.T)}
-        return {name: logits.argmax(axis=1), **each}
+        each = {f"{name}_{place}_probability": column for place, column in enumerate(outputs.T)}
+        return {name: outputs.argmax(axis=1), **each}
+
+
+@dataclass(frozen=True)
+class Ensemble:
+    """Several models of the same columns; what they predict is the mean of what each one does.
+
+    Of classes it is the mean of the probabilities. Errors that the models do not share cancel.
+    Source: Hansen and Salamon 1990, Neural network ensembles; Perrone and Cooper 1993.
+    """
+
+    members: tuple[Predictor, ...]
+
+    @property
+    def inputs(self) -> tuple[str, ...]:
+        """The columns that all read."""
+        return self.members[0].inputs
+
+    @property
+    def input_shape(self) -> tuple[int, ...]:
+        """Of one row."""
+        return self.members[0].input_shape
+
+    def predict(self, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
+        """Return the predicted columns for inputs [rows, ...]."""
+        outputs = [member.outputs(values) for member in self.members]
+        return self.members[0].columns(np.mean(outputs, axis=0))
+
+
+def load_ensemble(runs: Sequence[RunDirectory]) -> Predictor | Ensemble:
+    """Load one model, or several whose predictions are averaged.
+
+    Raises:
+        UsageError: They read or predict different columns.
+        RunDirectoryError: See `load_predictor`.
+    """
+    members = [load_predictor(run) for run in runs]
+    first = members[0]
+    for run, member in zip(runs, members, strict=True):
+        for what in ("inputs", "targets", "classes", "answers", "input_shape"):
+            one, other = getattr(first, what), getattr(member, what)
+            if one != other:
+                raise UsageError(
+                    f"The runs {runs[0].name} and {run.name} cannot be averaged: their {what} are "
+                    f"{_told(one)} and {_told(other)}. Name runs of the same data."
+                )
+    return first if len(members) == 1 else Ensemble(tuple(members))
+
+
+def _told(value: Any) -> str:
+    return ", ".join(map(str, value)) if isinstance(value, tuple) else str(value)
 
 
 def load_predictor(run: RunDirectory) -> Predictor:
@@ -94,7 +151,9 @@ def load_predictor(run: RunDirectory) -> Predictor:
     )
 
 
-def predicted(predictor: Predictor, path: str, rows: int = ROWS) -> Iterator[dict[str, NDArray[Any]]]:
+def predicted(
+    predictor: Predictor | Ensemble, path: str, rows: int = ROWS
+) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the columns of a file with those that are predicted, part by part; of images, only the latter.
 
     A predicted column whose name the file has already ends in `_predicted`.
@@ -102,7 +161,7 @@ def predicted(predictor: Predictor, path: str, rows: int = ROWS) -> Iterator[dic
     Raises:
         DataError: The file cannot be read, a column is missing, or a row does not serve.
     """
-    shape = predictor.model.input_shape[1:]
+    shape = predictor.input_shape
     if len(shape) > 1:
         images = read_images(path, predictor.inputs[0], shape)
         for start in range(0, len(images), rows):

@@ -46,6 +46,9 @@ _FORMATS: dict[str, Callable[[Any], str]] = {
     "accepted": _flag,
     "attempts": _integer,
     "invalid_attempts": _integer,
+    "effective_parameters": _floating,
+    "alpha": _floating,
+    "beta": _floating,
 }
 _PARSERS: dict[Callable[[Any], str], tuple[Any, Callable[[str], Any], float | None]] = {
     _integer: ("Int64", int, None),
@@ -57,6 +60,8 @@ _PARSERS: dict[Callable[[Any], str], tuple[Any, Callable[[str], Any], float | No
 COLUMNS = tuple(_FORMATS)
 _COLUMN_SET = frozenset(COLUMNS)
 _HEADER = (",".join(COLUMNS) + "\n").encode()
+_FIRST_COLUMNS = 13
+"""Of the first version; later ones add some at the end."""
 
 
 class MetricsWriter:
@@ -131,8 +136,8 @@ class MetricsWriter:
 def read_metrics(run: RunDirectory) -> pandas.DataFrame:
     """Return the rows as a table with `COLUMNS`, floats bit for bit, a half-written last line left out.
 
-    Floats are `float64`, NaN where they are missing; whole numbers are `Int64` and flags `boolean`, both with
-    missing values. A run that has written nothing has no rows.
+    Floats are `float64`, NaN where they are missing, whole numbers `Int64` and flags `boolean`; what an
+    earlier version had no column for is missing. A run that has written nothing has no rows.
 
     Raises:
         RunDirectoryError: The file has other columns or is damaged.
@@ -144,9 +149,10 @@ def read_metrics(run: RunDirectory) -> pandas.DataFrame:
     except (OSError, UnicodeDecodeError) as error:
         raise RunDirectoryError(f"Cannot read {run.metrics}: {error}. Restore it, or train again.") from error
     header, *lines = content.split("\n")[:-1] or [_HEADER.decode().rstrip()]
-    _check_header(run.metrics, f"{header}\n".encode())
+    columns = _columns_of(run.metrics, f"{header}\n".encode())
     # Not `pandas.read_csv`: some of its versions round floats.
-    cells = list(zip(*_split(run.metrics, lines), strict=True)) or [()] * len(COLUMNS)
+    cells = list(zip(*_split(run.metrics, lines, len(columns)), strict=True)) or [()] * len(columns)
+    cells += [("",) * len(lines)] * (len(COLUMNS) - len(columns))
     table = {}
     for (column, form), texts in zip(_FORMATS.items(), cells, strict=True):
         dtype, parse, missing = _PARSERS[form]
@@ -176,7 +182,7 @@ def last_row(run: RunDirectory) -> dict[str, float]:
             if not header.endswith(b"\n") and _HEADER.startswith(header):
                 # Killed while it began.
                 return {}
-            _check_header(run.metrics, header)
+            columns = _columns_of(run.metrics, header)
             start = file.tell()
             end = file.seek(0, io.SEEK_END)
             file.seek(max(start, end - _TAIL))
@@ -187,11 +193,11 @@ def last_row(run: RunDirectory) -> dict[str, float]:
         raise RunDirectoryError(f"Cannot read {run.metrics}: {error}. Restore it, or train again.") from error
     if not lines:
         return {}
-    (cells,) = _split(run.metrics, lines[-1:])
+    (cells,) = _split(run.metrics, lines[-1:], len(columns))
     try:
         return {
             name: float(text)
-            for name, text in zip(COLUMNS, cells, strict=True)
+            for name, text in zip(columns, cells, strict=True)
             if text and _FORMATS[name] is not _flag
         }
     except ValueError as error:
@@ -212,15 +218,23 @@ def check_columns(run: RunDirectory) -> None:
     except OSError as error:
         raise RunDirectoryError(f"Cannot read {run.metrics}: {error}. Restore it, or train again.") from error
     if not _HEADER.startswith(header):
-        _check_header(run.metrics, header)
+        _columns_of(run.metrics, header)
 
 
-def _split(path: Path, lines: list[str]) -> list[list[str]]:
+def _columns_of(path: Path, header: bytes) -> tuple[str, ...]:
+    """Return the columns of a file of this version or an earlier one."""
+    found = tuple(header.decode(errors="replace").rstrip("\n").split(","))
+    if len(found) < _FIRST_COLUMNS or found != COLUMNS[: len(found)]:
+        _check_header(path, header)
+    return found
+
+
+def _split(path: Path, lines: list[str], count: int) -> list[list[str]]:
     cells = [line.split(",") for line in lines]
     for number, found in enumerate(cells, start=2):
-        if len(found) != len(COLUMNS):
+        if len(found) != count:
             raise RunDirectoryError(
-                f"{path}:{number} is damaged: {len(found)} values for {len(COLUMNS)} columns. "
+                f"{path}:{number} is damaged: {len(found)} values for {count} columns. "
                 "Restore the file, or train again."
             )
     return cells

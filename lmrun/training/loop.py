@@ -129,7 +129,14 @@ class Loop:
         else:
             self.state = unpack(checkpoint, self.driver, experiment.network.size)
             self.offset = self.state.seconds
-        self.tracker = Tracker(self.state, self.schedule, self.driver, experiment.dataset.train, validator)
+        self.tracker = Tracker(
+            self.state,
+            self.schedule,
+            self.driver,
+            experiment.dataset.train,
+            validator,
+            regularized=experiment.regularized,
+        )
         if checkpoint is None:
             first: Row = {"step": 0, "epoch": 0, "seconds": self._seconds(), "loss": self.state.loss}
             self.tracker.validate_start(first)
@@ -187,7 +194,7 @@ class Loop:
         self._adapt_block(made, end - begin)
         state.step += made
         rows = tracker.rows(info, first, made, (begin, end))
-        if made:
+        if made or info.supersedes:
             tracker.keep_best(info)
         if made and tracker.due(self.training.validation_interval or 1):
             tracker.validate(rows)

@@ -78,6 +78,9 @@ def details(info: StepInfo) -> Row:
         "accepted",
         "attempts",
         "invalid_attempts",
+        "effective_parameters",
+        "alpha",
+        "beta",
     )
     return {name: getattr(info, name) for name in names}
 

@@ -17,6 +17,7 @@ from lmrun.curvature.problem import Problem
 from lmrun.optimizers.base import SecondOrder, State, StepInfo
 from lmrun.optimizers.lm import LevenbergMarquardt
 from lmrun.optimizers.polishing import Polished
+from lmrun.optimizers.regularization import Regularized
 from lmrun.optimizers.restarts import Restarted
 from lmrun.training.driver import Arrays, Known
 from lmrun.training.schedule import Schedule, planned_steps
@@ -97,7 +98,7 @@ class SecondOrderDriver:
     def init(self, params: Tensor) -> State:
         """The state before the first step; what that needs is compiled ahead."""
         optimizer = self.optimizer
-        while isinstance(optimizer, Polished | Restarted):
+        while isinstance(optimizer, Polished | Regularized | Restarted):
             optimizer = optimizer.inner
         compiles = self.experiment.kernels.compiles
         if compiles and params is not None and isinstance(optimizer, LevenbergMarquardt):

@@ -218,6 +218,7 @@ def summarize(
         "accuracy": accuracy,
         "test": test,
         "parameters": experiment.network.size,
+        "regularization": state.estimates,
         "peak_memory_bytes": peak_memory_bytes() if alone_so_far else None,
         "params": experiment.network.named_params(),
         "fit": answers_of(experiment, state.best_params),

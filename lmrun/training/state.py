@@ -40,6 +40,7 @@ class LoopState:
         epoch_weight: Sum of the sample weights of those batches.
         idle_batches: Mini-batches in a row that offered no progress.
         status: How the run ended; None while it has not, or was interrupted.
+        estimates: What regularization estimated by the best parameters, by the names of its columns.
     """
 
     params: Tensor
@@ -58,6 +59,7 @@ class LoopState:
     epoch_weight: float = 0.0
     idle_batches: int = 0
     status: str | None = None
+    estimates: dict[str, float] | None = None
 
 
 NUMBERS = (
@@ -74,6 +76,7 @@ NUMBERS = (
     "epoch_weight",
     "idle_batches",
     "status",
+    "estimates",
 )
 PREFIX = "optimizer."
 MISFIT = (

@@ -45,18 +45,28 @@ class Tracker:
         driver: Knows the full loss.
         train: The training rows.
         validator: Evaluates the validation rows, where there are any.
+        regularized: Whether the loss does not say which parameters are best; the optimizer does.
     """
 
     def __init__(
-        self, state: LoopState, schedule: Schedule, driver: Driver, train: Split, validator: Evaluator | None
+        self,
+        state: LoopState,
+        schedule: Schedule,
+        driver: Driver,
+        train: Split,
+        validator: Evaluator | None,
+        *,
+        regularized: bool = False,
     ) -> None:
         self.state = state
         self.schedule = schedule
         self.driver = driver
         self.train = train
         self.validator = validator
+        self.regularized = regularized
         self.row_per_step = schedule.full_batch or driver.most_steps == 1
         self._weights: tuple[int, NDArray[np.float64]] | None = None
+        self._estimates: dict[str, float] | None = None
 
     @property
     def model(self) -> Tensor:
@@ -76,6 +86,7 @@ class Tracker:
     def rows(self, info: StepInfo, first: int, made: int, seconds: tuple[float, float]) -> list[Row]:
         """Return the rows of one call that made `made` steps after `first`, and note its losses."""
         state, schedule = self.state, self.schedule
+        self._estimates = estimates_of(info) or self._estimates
         losses = info.losses
         if not schedule.full_batch and info.loss_before is not None:
             # Before the step, as first-order optimizers see it: after it, the batch flatters the model.
@@ -117,8 +128,11 @@ class Tracker:
             return
         before = info.loss_before
         polished = info.polishes and before is not None and before <= state.best_loss * (1 + ROUNDING)
-        if self.validator is None and (lowest < state.best_loss or polished):
+        better = info.supersedes if self.regularized else lowest < state.best_loss or polished
+        if self.validator is None and better:
             state.best_loss, state.best_params, state.best_step = lowest, params, step
+            # The best of several starts was estimated when it was reached.
+            state.estimates = estimates_of(info) or state.estimates
 
     def validate_start(self, row: Row) -> None:
         """Look at the validation rows before the first step."""
@@ -145,6 +159,7 @@ class Tracker:
         if math.isfinite(state.validation_loss) and not state.best_loss <= state.validation_loss:
             state.best_loss, state.best_params = state.validation_loss, model
             state.best_step, state.since_best = state.step, 0
+            state.estimates = self._estimates
         else:
             state.since_best += 1
 
@@ -153,7 +168,7 @@ class Tracker:
         state = self.state
         model = self.model
         last, best = self.driver.loss(model), self.driver.loss(state.best_params)
-        if self.validator is None:
+        if self.validator is None and not self.regularized:
             if last < best:
                 best, state.best_params, state.best_step = last, model, state.step
             # Polished from where they started, parameters may be better by no more than rounding shows.
@@ -174,6 +189,12 @@ class Tracker:
         if self._weights is None or self._weights[0] != epoch:
             self._weights = (epoch, self.schedule.weights(epoch, self.train.weights))
         return self._weights[1]
+
+
+def estimates_of(info: StepInfo) -> dict[str, float] | None:
+    """Return what regularization estimated where a step began, by the names of the columns."""
+    names = ("effective_parameters", "alpha", "beta")
+    return None if info.alpha is None else {name: getattr(info, name) for name in names}
 
 
 def _added(total: float, values: NDArray[np.floating]) -> float:

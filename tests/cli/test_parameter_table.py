@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from rich.console import Console
 
-from lmrun.cli.parameters import effective_line, near_one, reason_lines, rounded, show_parameters
+from lmrun.cli.parameters import effective_lines, near_one, reason_lines, rounded, show_parameters
 
 PLAIN = {
     "level": 0.95,
@@ -139,8 +139,17 @@ def test_a_reason_for_all_is_told_once():
 
 def test_networks():
     fit = {"effective_parameters": 42.13, "parameters": 1061, "reasons": {}}
-    assert list(effective_line(fit)) == [("effective", "42.1 of 1,061 parameters")]
+    assert list(effective_lines({"fit": fit})) == [("effective", "42.1 of 1,061 parameters")]
     lost = {"effective_parameters": None, "parameters": 3, "reasons": {"effective_parameters": "why"}}
-    assert list(effective_line(lost)) == [("effective", "not known: why")]
+    assert list(effective_lines({"fit": lost})) == [("effective", "not known: why")]
     assert shown(fit) == ""
-    assert not list(effective_line(PLAIN)) + list(effective_line(None))
+    assert not [*effective_lines({"fit": PLAIN}), *effective_lines({"fit": None}), *effective_lines({})]
+
+
+def test_bayesian_regularization_knows_better():
+    own = {"effective_parameters": 9.87, "alpha": 0.123456, "beta": 12.0}
+    fit = {"effective_parameters": 42.13, "parameters": 1061, "reasons": {}}
+    assert list(effective_lines({"fit": fit, "regularization": own, "parameters": 1061})) == [
+        ("effective", "9.9 of 1,061 parameters"),
+        ("alpha, beta", "0.1235, 12"),
+    ]

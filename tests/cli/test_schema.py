@@ -29,6 +29,7 @@ def test_short_forms(schema):
         "rosenbrock-curve",
         "rosenbrock",
         "sinc",
+        "sine",
         "mnist",
         "table",
     ]

@@ -21,5 +21,11 @@ def test_did_you_mean():
     assert did_you_mean("zzz", []) == ""
 
 
+def test_names_from_elsewhere():
+    assert nearest("max_fail", ["max_steps", "max_epochs", "patience"]) == "patience"
+    assert nearest("weight_decay", ["damping", "regularization"]) == "regularization"
+    assert nearest("weight_decay", ["damping", "momentum"]) is None
+
+
 def test_distance():
     assert [distance("adma", "adam"), distance("", "abc"), distance("kitten", "sitting")] == [1, 3, 3]

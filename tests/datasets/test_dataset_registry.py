@@ -33,7 +33,7 @@ def test_every_loss_of_the_config_knows_its_targets() -> None:
         assert custom.targets == kind
 
 
-@pytest.mark.parametrize("name", ["rosenbrock-curve", "rosenbrock", "sinc"])
+@pytest.mark.parametrize("name", ["rosenbrock-curve", "rosenbrock", "sinc", "sine"])
 @pytest.mark.parametrize("targets", ["binary", "one_hot", "labels"])
 def test_real_targets_refuse_a_loss_for_classes(name: str, targets: TargetKind) -> None:
     config: Any = TypeAdapter(DatasetConfig).validate_python({"name": name})

@@ -9,7 +9,7 @@ from typer.testing import CliRunner, Result
 
 from lmrun.cli import app
 from lmrun.predict import predictor
-from lmrun.predict.predictor import Predictor, load_predictor, predicted, read_images
+from lmrun.predict.predictor import Ensemble, Predictor, load_predictor, predicted, read_images
 from lmrun.runs.layout import RunDirectory
 
 X = np.linspace(1, 2, 23)
@@ -157,3 +157,42 @@ def test_images(tmp_path: Path) -> None:
         read_images(str(write(tmp_path / "c.npz", a=[1], b=[2])), "image", (2, 2, 1))
     with pytest.raises(predictor.DataError, match="images come from an NPZ file"):
         read_images("a.csv", "image", (2, 2, 1))
+
+
+def test_several_runs_are_averaged(there: Path, by_fives: None) -> None:
+    write(there / "new.csv", x=X)
+    found = {}
+    for runs in (["formula"], ["mlp"], ["formula", "mlp"]):
+        result = invoke("predict", *runs, "new.csv", "-o", "out.csv")
+        assert result.exit_code == 0, result.output
+        found["+".join(runs)] = read(there / "out.csv")["y"]
+    assert not np.allclose(found["formula"], found["mlp"])
+    np.testing.assert_allclose(found["formula+mlp"], (found["formula"] + found["mlp"]) / 2, rtol=1e-12)
+
+
+def test_probabilities_are_averaged_and_not_classes() -> None:
+    class Other(Scores):
+        """One that knows better."""
+
+        def __call__(self, values, training):
+            return np.log([[98.0, 1, 1], [0.5, 9, 0.5]])
+
+    scores = np.log([[1.0, 3, 4], [6, 1, 1]])
+    members = tuple(Predictor(model, ("x",), ("kind",), 3) for model in (Scores(), Other()))
+    found = Ensemble(members).predict(scores)
+    np.testing.assert_allclose(found["kind_0_probability"], [(1 / 8 + 0.98) / 2, (6 / 8 + 0.05) / 2])
+    assert found["kind"].tolist() == [0, 1]
+
+
+def test_runs_of_other_data_cannot_be_averaged(there: Path) -> None:
+    x = np.linspace(0, 1, 9)
+    pd.DataFrame({"u": x, "y": x}).to_csv(there / "u.csv", index=False)
+    (there / "other.yaml").write_text(
+        "dataset: {name: table, path: u.csv, inputs: [u], targets: [y]}\n"
+        "model: {name: formula, expression: a*u, parameters: {a: 1}}\n"
+    )
+    invoke("train", "other.yaml", "--quiet", "--name", "other")
+    write(there / "new.csv", x=X)
+    result = invoke("predict", "formula", "other", "new.csv")
+    assert result.exit_code == 2
+    assert "The runs formula and other cannot be averaged: their inputs are x and u" in result.output

@@ -92,7 +92,7 @@ DAMAGES = {
     "rows of another version": (lambda run: run.metrics.write_text("a,b\n1,2\n"), "other columns"),
     "numbers that are words": (lambda run: run.summary.write_text('{"status": ["x"]}'), "is no status"),
     "a row of something else": (
-        lambda run: run.metrics.open("a").write("," * 11 + "x,\n"), "metrics.csv is damaged"
+        lambda run: run.metrics.open("a").write("," * 11 + "x" + "," * 4 + "\n"), "metrics.csv is damaged"
     ),
 }  # fmt: skip
 

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from lmrun.errors import RunDirectoryError
 from lmrun.runs.layout import RunDirectory
-from lmrun.runs.metrics import COLUMNS, MetricsWriter, read_metrics
+from lmrun.runs.metrics import COLUMNS, MetricsWriter, check_columns, last_row, read_metrics
 
 HEADER = (
     "step,epoch,seconds,loss,validation_loss,validation_accuracy,damping,gain_ratio,step_norm,"
-    "gradient_norm,accepted,attempts,invalid_attempts\n"
+    "gradient_norm,accepted,attempts,invalid_attempts,effective_parameters,alpha,beta\n"
 )
 WHOLE = ("step", "epoch", "attempts", "invalid_attempts")
 FLOATS = tuple(column for column in COLUMNS if column not in (*WHOLE, "accepted"))
@@ -62,7 +62,7 @@ def test_the_bytes_of_a_file(run: RunDirectory) -> None:
             ]
         )
     assert run.metrics.read_text() == (
-        HEADER + "1,1,0.1,0.3333333333333333,,,,,,,true,2,0\n" + "2,,,nan,,,inf,,,,false,,\n"
+        HEADER + "1,1,0.1,0.3333333333333333,,,,,,,true,2,0,,,\n" + "2,,,nan,,,inf,,,,false,,,,,\n"
     )
 
 
@@ -91,7 +91,7 @@ def test_rows_are_with_the_system_at_once(run: RunDirectory) -> None:
     writer = MetricsWriter(run)
     assert run.metrics.read_text() == HEADER
     writer.write([{"step": 1}])
-    assert run.metrics.read_text() == HEADER + "1" + "," * 12 + "\n"
+    assert run.metrics.read_text() == HEADER + "1" + "," * 15 + "\n"
     writer.sync()
     writer.close()
     writer.close()
@@ -168,8 +168,32 @@ def test_reading_other_columns(run: RunDirectory) -> None:
         read_metrics(run)
 
 
+def test_a_file_of_an_earlier_version_is_read_and_not_continued(run: RunDirectory) -> None:
+    earlier = HEADER.split(",effective", maxsplit=1)[0] + "\n1,1,0.5,0.25,,,,,,,true,2,0\n"
+    run.metrics.write_text(earlier)
+    check_columns(run)
+    table = read_metrics(run)
+    assert tuple(table.columns) == COLUMNS
+    assert (table["loss"][0], table["attempts"][0]) == (0.25, 2)
+    assert math.isnan(table["alpha"][0])
+    assert last_row(run) == {
+        "step": 1,
+        "epoch": 1,
+        "seconds": 0.5,
+        "loss": 0.25,
+        "attempts": 2,
+        "invalid_attempts": 0,
+    }
+    with pytest.raises(RunDirectoryError, match="other columns"):
+        MetricsWriter(run)
+    assert run.metrics.read_text() == earlier
+    run.metrics.write_text("step,epoch\n1,1\n")
+    with pytest.raises(RunDirectoryError, match="other columns"):
+        read_metrics(run)
+
+
 def test_a_damaged_line_in_the_middle(run: RunDirectory) -> None:
-    run.metrics.write_text(HEADER + "1,1,x" + "," * 11 + "\n" + "2" + "," * 12 + "\n")
+    run.metrics.write_text(HEADER + "1,1,x" + "," * 14 + "\n" + "2" + "," * 15 + "\n")
     with pytest.raises(RunDirectoryError, match="is damaged"):
         read_metrics(run)
 

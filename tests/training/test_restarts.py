@@ -2,11 +2,12 @@
 
 import numpy as np
 import pytest
+import tensorflow as tf
 from test_digits import fit
 
 from lmrun.build import as_params, build, starts_of
 from lmrun.config.document import parse
-from lmrun.config.load import validate
+from lmrun.config.load import load_config, validate
 from lmrun.config.schema import Config, resolve
 from lmrun.errors import ConfigError
 from lmrun.status import Status
@@ -91,3 +92,44 @@ model: {{name: formula, expression: a*x + b, parameters: {{a: 1, b: {b}}}, resta
     with pytest.raises(ConfigError) as error:
         validate(parse(text, "c"))
     assert words in str(error.value)
+
+
+SMALL = ("dataset={name: sine, points: 20}", "model.hidden=[3]", "optimizer.regularization=none")
+
+
+def test_networks_begin_again_with_other_weights():
+    experiment = build(
+        load_config("noisy-sine", [*SMALL, "model.restarts=3", "training.max_steps=41"]).config
+    )
+    restarted = experiment.optimizer
+    assert restarted.most_steps == 10
+    assert restarted.starts.shape == (3, 10)
+    own = experiment.network.params()
+    everyone = np.vstack([own, restarted.starts])
+    assert len(np.unique(everyone[:, 0])) == 4
+    # Other weights are drawn as the model's own: biases are 0.
+    np.testing.assert_array_equal(everyone[:, own == 0], 0)
+
+
+@pytest.mark.parametrize("regularization", ["none", "decay", "bayesian"])
+def test_the_best_end_of_a_network_is_the_model(regularization, runs):
+    own = f"optimizer.regularization={regularization}"
+    limits = ("model.restarts=3", "training={max_steps: 40, step_tolerance: 0, gradient_tolerance: 0}")
+    summary, run = runs.train("noisy-sine", *SMALL, own, *limits)
+    experiment = build(load_config(str(run.config)).config)
+    driver, starts = make_driver(experiment, schedule_of(experiment)), experiment.optimizer.starts
+    ends = []
+    for start in (experiment.network.params(), *starts):
+        params, inner = tf.constant(start), experiment.optimizer.inner
+        state, problem = inner.init(driver.full, params), driver.full
+        for _ in range(10):
+            params, state, info = inner.step(problem, params, state)
+        criterion = float(info.losses[0]) if info.criterion is None else info.criterion
+        ends.append((criterion, problem.loss(params), info))
+    best = min(ends, key=lambda end: end[0])
+    assert len({end[0] for end in ends}) == 4
+    assert summary["best_loss"] == summary["loss"] == best[1]
+    assert summary["status"] == "max_steps"
+    assert summary["steps"] == 39, "the best end is taken up again, which is no step"
+    if regularization == "bayesian":
+        assert summary["regularization"]["alpha"] == pytest.approx(best[2].alpha, rel=0.5)

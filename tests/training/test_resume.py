@@ -47,6 +47,16 @@ CASES = {
     ),
     "muon": ("optimizer={name: muon}", "training={max_steps: 300, checkpoint_seconds: 0}"),
     "newton": ("optimizer=newton", "training.max_steps=12", "training.checkpoint_seconds=0"),
+    "bayesian": (
+        "dataset={name: sine}",
+        "optimizer={name: lm, regularization: bayesian}",
+        "training={max_steps: 12, checkpoint_seconds: 0}",
+    ),
+    "decay-restarts": (
+        "optimizer={name: lm, regularization: decay}",
+        "model.restarts=3",
+        "training={max_steps: 12, checkpoint_seconds: 0}",
+    ),
     "growing": ("optimizer=lm", "training={batch_size: growing, max_steps: 12, checkpoint_seconds: 0}"),
 }
 

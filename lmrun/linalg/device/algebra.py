@@ -12,6 +12,7 @@ from typing import Any
 
 import numpy as np
 import tensorflow as tf
+from numpy.typing import NDArray
 
 from lmrun.linalg.algebra import (
     INVALID,
@@ -27,7 +28,7 @@ from lmrun.linalg.algebra import (
     StepScalars,
 )
 from lmrun.linalg.device.dual import DualAssembly
-from lmrun.linalg.device.form import DeviceCurvature, compiled
+from lmrun.linalg.device.form import DeviceCurvature, Penalizable, compiled
 from lmrun.linalg.device.gram import GRAM, GramAssembly, blended
 from lmrun.linalg.device.matrix_free import Products
 from lmrun.linalg.device.modified import MODIFIED
@@ -141,6 +142,24 @@ class DeviceAlgebra:
         """[n, n]."""
         assert isinstance(curvature, DeviceCurvature), "made here"
         return curvature.data[0]
+
+    def penalized(self, curvature: Curvature, strength: float, params: Tensor) -> Curvature:
+        """See `device.gram` and `device.triangle`."""
+        assert isinstance(curvature, DeviceCurvature), "made here"
+        assert isinstance(curvature.form, Penalizable), "only a matrix or a triangle can be penalized"
+        strong = tf.constant(strength, self.dtype)
+        return DeviceCurvature(curvature.form, curvature.form.penalized(curvature.data, strong, params))
+
+    def eigenvalues(self, curvature: Curvature) -> NDArray[np.float64]:
+        """One round trip."""
+        assert isinstance(curvature, DeviceCurvature), "made here"
+        assert isinstance(curvature.form, Penalizable), "only a matrix or a triangle has eigenvalues here"
+        return np.asarray(curvature.form.eigenvalues(curvature.data).numpy(), np.float64)
+
+    def square(self, vector: Tensor) -> Tensor:
+        """A float64 scalar."""
+        wide = tf.cast(vector, tf.float64)
+        return tf.tensordot(wide, wide, 1)
 
     def adopt(self, tensor: Tensor) -> Tensor:
         """A tensor stays where it is."""

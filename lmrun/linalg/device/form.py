@@ -95,6 +95,18 @@ class DeviceForm(ABC):
         )
 
 
+class Penalizable(DeviceForm):
+    """A form that holds all of J^T J; see `linalg.penalizing`."""
+
+    @abstractmethod
+    def penalized(self, data: Data, strength: Tensor, params: Tensor) -> Data:
+        """The data of J^T J + strength 1 with J^T r + strength params, params [n]."""
+
+    @abstractmethod
+    def eigenvalues(self, data: Data) -> Tensor:
+        """Of J^T J [n], ascending; NaN where it is not finite."""
+
+
 @dataclass(frozen=True)
 class DeviceSystem:
     """A factor of a form."""

@@ -8,12 +8,12 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lmrun.linalg.device.form import Data, DeviceCurvature, DeviceForm, compiled
+from lmrun.linalg.device.form import Data, DeviceCurvature, Penalizable, compiled
 
 Tensor = Any
 
 
-class Gram(DeviceForm):
+class Gram(Penalizable):
     """The data is the symmetric matrix [n, n] and the gradient [n]."""
 
     def gradient(self, data: Data) -> Tensor:
@@ -49,6 +49,15 @@ class Gram(DeviceForm):
         """By the matrix."""
         return tf.tensordot(vector, tf.linalg.matvec(data[0], vector), 1)
 
+    def penalized(self, data: Data, strength: Tensor, params: Tensor) -> Data:
+        """The strength is added to the diagonal."""
+        matrix, gradient = data
+        return _penalized(matrix, gradient, strength, params)
+
+    def eigenvalues(self, data: Data) -> Tensor:
+        """Not by XLA, whose eigenvalues are good to 1e-7 only."""
+        return _eigenvalues(data[0])
+
 
 def blended(curvature: DeviceCurvature, kept: Tensor, share: float, scale: float) -> DeviceCurvature:
     """(1 - share) J^T J + share scale K."""
@@ -60,6 +69,18 @@ def blended(curvature: DeviceCurvature, kept: Tensor, share: float, scale: float
 @compiled
 def _mixed(matrix: Tensor, kept: Tensor, shares: Tensor) -> Tensor:
     return shares[0] * matrix + shares[1] * kept
+
+
+@compiled
+def _penalized(matrix: Tensor, gradient: Tensor, strength: Tensor, params: Tensor) -> tuple[Tensor, Tensor]:
+    diagonal = tf.linalg.diag_part(matrix) + strength
+    return tf.linalg.set_diag(matrix, diagonal), gradient + strength * params
+
+
+def _eigenvalues(matrix: Tensor) -> Tensor:
+    finite = tf.reduce_all(tf.math.is_finite(matrix))
+    found = tf.linalg.eigvalsh(tf.where(finite, matrix, tf.zeros_like(matrix)))
+    return where_valid(finite, found)
 
 
 def norm_1(matrix: Tensor) -> Tensor:

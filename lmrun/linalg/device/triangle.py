@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 import tensorflow as tf
 
-from lmrun.linalg.device.form import Data, DeviceCurvature, DeviceForm, compiled
+from lmrun.linalg.device.form import Data, DeviceCurvature, Penalizable, compiled
 from lmrun.linalg.device.gram import norm_1, where_valid
 
 Tensor = Any
@@ -19,7 +19,7 @@ def appended(triangle: Tensor, rows: Tensor) -> Tensor:
     return tf.linalg.qr(tf.concat([triangle, rows], axis=0))[1]
 
 
-class Triangle(DeviceForm):
+class Triangle(Penalizable):
     """The data is the triangle of [J, r] [n + 1, n + 1] and the gradient [n], None where it is J^T r."""
 
     def gradient(self, data: Data) -> Tensor:
@@ -60,9 +60,28 @@ class Triangle(DeviceForm):
         """|R v|^2."""
         return tf.reduce_sum(tf.square(tf.linalg.matvec(data[0][:-1, :-1], vector)))
 
+    def penalized(self, data: Data, strength: Tensor, params: Tensor) -> Data:
+        """The triangle takes in the rows strength^(1/2) [1, params]."""
+        triangle, foreign = data
+        own = None if foreign is None else foreign + strength * params
+        return _penalized(triangle, tf.sqrt(strength), params), own
+
+    def eigenvalues(self, data: Data) -> Tensor:
+        """The squared singular values of R."""
+        factor = data[0][:-1, :-1]
+        finite = tf.reduce_all(tf.math.is_finite(factor))
+        found = tf.linalg.svd(tf.where(finite, factor, tf.zeros_like(factor)), compute_uv=False)
+        return where_valid(finite, tf.square(tf.cast(found[::-1], tf.float64)))
+
 
 def _solved(R: Tensor, right: Tensor, *, adjoint: bool = False) -> Tensor:
     return tf.linalg.triangular_solve(R, right[:, None], lower=False, adjoint=adjoint)[:, 0]
+
+
+@compiled
+def _penalized(triangle: Tensor, root: Tensor, params: Tensor) -> Tensor:
+    rows = tf.concat([root * tf.eye(params.shape[0], dtype=params.dtype), root * params[:, None]], axis=1)
+    return appended(triangle, rows)
 
 
 TRIANGLE = Triangle()

@@ -30,6 +30,7 @@ from lmrun.linalg.host.dual import DualAssembly
 from lmrun.linalg.host.gram import GramAssembly, HostGram, blended
 from lmrun.linalg.host.matrix_free import HostProducts
 from lmrun.linalg.host.modified import HostModified
+from lmrun.linalg.host.system import HostPenalizable
 from lmrun.linalg.host.triangle import TriangleAssembly
 from lmrun.linalg.threads import WORKERS
 from lmrun.linalg.truncation import TRUNCATION, Truncation
@@ -78,6 +79,21 @@ class HostAlgebra:
         """[n, n], of which the lower triangle counts."""
         assert isinstance(curvature, HostGram), "only a matrix can be kept"
         return curvature.matrix
+
+    def penalized(self, curvature: Curvature, strength: float, params: Any) -> Curvature:
+        """See `host.gram` and `host.triangle`."""
+        assert isinstance(curvature, HostPenalizable), "only a matrix or a triangle can be penalized"
+        return curvature.penalized(strength, np.asarray(params))
+
+    def eigenvalues(self, curvature: Curvature) -> NDArray[np.float64]:
+        """In the working precision."""
+        assert isinstance(curvature, HostPenalizable), "only a matrix or a triangle has eigenvalues here"
+        return curvature.eigenvalues()
+
+    def square(self, vector: Any) -> float:
+        """In float64."""
+        array = np.asarray(vector, np.float64)
+        return float(array @ array)
 
     def adopt(self, tensor: Any) -> Array:
         """A view."""

@@ -12,7 +12,7 @@ from scipy.linalg import get_blas_funcs
 
 from lmrun.linalg.blas import add_product
 from lmrun.linalg.cholesky import FEWEST, factorize_in_blocks
-from lmrun.linalg.host.system import HostCurvature, HostSystem
+from lmrun.linalg.host.system import HostPenalizable, HostSystem
 from lmrun.linalg.lapack import lapack
 
 Array = NDArray[np.floating]
@@ -86,7 +86,7 @@ class HostFactor(HostSystem):
 
 
 @dataclass(frozen=True)
-class HostGram(HostCurvature):
+class HostGram(HostPenalizable):
     """A symmetric matrix [n, n], of which the lower triangle counts, and the gradient [n]."""
 
     matrix: Array
@@ -113,6 +113,19 @@ class HostGram(HostCurvature):
         """By the lower triangle."""
         symv = get_blas_funcs("symv", (self.matrix,))
         return float(vector @ symv(1.0, self.matrix, vector, lower=1))
+
+    def penalized(self, strength: float, params: Array) -> HostGram:
+        """The strength is added to the diagonal."""
+        matrix = np.array(self.matrix, order="F")
+        diagonal = np.einsum("ii->i", matrix)
+        diagonal += strength
+        return HostGram(matrix, self.gradient + strength * params)
+
+    def eigenvalues(self) -> NDArray[np.float64]:
+        """By the lower triangle; those that are 0 have the rounding of the largest, of either sign."""
+        if not np.isfinite(np.tril(self.matrix)).all():
+            return np.full(len(self.matrix), np.nan)
+        return np.asarray(np.linalg.eigvalsh(self.matrix, UPLO="L"), np.float64)
 
 
 def blended(curvature: HostGram, kept: Array, share: float, scale: float) -> HostGram:

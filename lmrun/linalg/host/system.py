@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmrun.linalg.algebra import Damped, Damping
+from lmrun.linalg.algebra import Curvature, Damped, Damping
 from lmrun.linalg.trust_region import step_within
 
 Array = NDArray[np.floating]
@@ -55,3 +55,15 @@ class HostCurvature(ABC):
             step_of=lambda system: system.step(),
         )
         return None if found is None else Damped(found.damping, found.step, found.factor)
+
+
+class HostPenalizable(HostCurvature):
+    """A form that holds all of J^T J; see `linalg.penalizing`."""
+
+    @abstractmethod
+    def penalized(self, strength: float, params: Array) -> Curvature:
+        """J^T J + strength 1 with J^T r + strength params, params [n]."""
+
+    @abstractmethod
+    def eigenvalues(self) -> NDArray[np.float64]:
+        """Of J^T J [n], ascending."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
@@ -10,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from lmrun.linalg.host.system import HostCurvature, HostSystem
+from lmrun.linalg.host.system import HostPenalizable, HostSystem
 from lmrun.linalg.lapack import append_rows, is_singular, solve_triangle
 
 Array = NDArray[np.floating]
@@ -41,7 +42,7 @@ class HostTriangularSystem(HostSystem):
 
 
 @dataclass(frozen=True)
-class HostTriangle(HostCurvature):
+class HostTriangle(HostPenalizable):
     """The triangle of the QR factorization of [J, r], [n + 1, n + 1]: R, and beside it Q^T r.
 
     R is all that is needed: a damped step has the triangle of [R; (damping D)^(1/2)], whatever the number of
@@ -95,6 +96,23 @@ class HostTriangle(HostCurvature):
         """|R v|^2."""
         image = self.triangle[:-1, :-1] @ vector
         return float(image @ image)
+
+    def penalized(self, strength: float, params: Array) -> HostTriangle:
+        """The triangle takes in the rows strength^(1/2) [1, params]."""
+        appended = self.triangle.copy(order="F")
+        size, root = len(params), math.sqrt(strength)
+        rows = np.zeros((size, size + 1), appended.dtype, order="F")
+        np.fill_diagonal(rows, root)
+        rows[:, -1] = root * params
+        append_rows(appended, rows, trapezoid=size)
+        return HostTriangle(appended, None if self.foreign is None else self.foreign + strength * params)
+
+    def eigenvalues(self) -> NDArray[np.float64]:
+        """The squared singular values of R, which keep twice the digits."""
+        factor = self.triangle[:-1, :-1]
+        if not np.isfinite(factor).all():
+            return np.full(len(factor), np.nan)
+        return np.square(np.linalg.svd(factor, compute_uv=False)[::-1].astype(np.float64))
 
     def _solvable(self, triangle: Array) -> HostTriangularSystem:
         return HostTriangularSystem(np.asfortranarray(triangle[:-1, :-1]), triangle[:-1, -1], self.foreign)
