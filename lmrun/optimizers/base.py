@@ -39,6 +39,8 @@ class StepInfo:
         status: Why no further step is possible, or None.
         polishes: Whether undamped steps follow, or this is one of them: then no tolerance ends the run, and
             the parameters are the best so far though rounding may have raised their loss.
+        restarts: Whether the optimizer begins again by itself where this leads nowhere: then a large loss is
+            that of one start, and no failure of the run.
     """
 
     losses: NDArray[np.float64]
@@ -54,6 +56,7 @@ class StepInfo:
     turns: int = 1
     status: Status | None = None
     polishes: bool = False
+    restarts: bool = False
 
     def followed(self) -> StepInfo:
         """The same, followed by an undamped step."""

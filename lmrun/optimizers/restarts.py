@@ -7,7 +7,7 @@ inside given ranges are the simplest way to look there.
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lmrun.curvature.problem import Problem
 from lmrun.optimizers.base import SecondOrder, State, StepInfo
 from lmrun.optimizers.convergence import Tolerances
-from lmrun.status import Status
+from lmrun.status import FAILURES, Status
 
 Tensor = Any
 
@@ -51,9 +51,9 @@ class Restarted:
         status = info.status or (None if info.polishes else self.tolerances.met(info))
         own = {name: state[name] for name in OWN}
         if status is None:
-            return moved, {**following, **own}, info
+            return moved, {**following, **own}, replace(info, restarts=True)
         loss = float(info.losses[-1])
-        if own["kept"] is None or loss < own["kept_loss"] or math.isnan(own["kept_loss"]):
+        if own["kept"] is None or _rank(status, loss) < _rank(_status(own), own["kept_loss"]):
             place = float(STATUSES.index(status))
             own |= {"kept": problem.algebra.adopt(moved), "kept_loss": loss, "kept_status": place}
         behind = int(own["start"])
@@ -63,7 +63,18 @@ class Restarted:
             loss = problem.loss(start)
             if math.isfinite(loss):
                 following = self.inner.init(problem, start)
-                return start, {**following, **own, "start": float(behind)}, StepInfo(np.array([loss]))
+                begun = StepInfo(np.array([loss]), restarts=True)
+                return start, {**following, **own, "start": float(behind)}, begun
         kept = problem.kernels.point(own["kept"])
-        last = StepInfo(np.array([own["kept_loss"]]), status=STATUSES[int(own["kept_status"])])
+        last = StepInfo(np.array([own["kept_loss"]]), status=_status(own))
         return kept, {**following, **own, "start": float(behind)}, last
+
+
+def _status(own: State) -> Status:
+    """How the best end so far was reached."""
+    return STATUSES[int(own["kept_status"])]
+
+
+def _rank(status: Status, loss: float) -> tuple[bool, float]:
+    """Order ends, the best first; one that failed, such as outside the formula's domain, comes last."""
+    return status in FAILURES, math.inf if math.isnan(loss) else loss

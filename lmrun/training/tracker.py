@@ -117,7 +117,7 @@ class Tracker:
             return
         before = info.loss_before
         polished = info.polishes and before is not None and before <= state.best_loss * (1 + ROUNDING)
-        if self.validator is None and (lowest < state.best_loss or polished):
+        if self.validator is None and (lower(lowest, state.best_loss) or polished):
             state.best_loss, state.best_params, state.best_step = lowest, params, step
 
     def validate_start(self, row: Row) -> None:
@@ -154,10 +154,11 @@ class Tracker:
         model = self.model
         last, best = self.driver.loss(model), self.driver.loss(state.best_params)
         if self.validator is None:
-            if last < best:
+            if lower(last, best):
                 best, state.best_params, state.best_step = last, model, state.step
             # Polished from where they started, parameters may be better by no more than rounding shows.
-            if not best <= state.initial_loss * (1 + ROUNDING):
+            initial_loss = state.initial_loss * (1 + ROUNDING)
+            if math.isfinite(initial_loss) and not best <= initial_loss:
                 best, state.best_params, state.best_step = state.initial_loss, initial, 0
         return FinalLosses(last, best)
 
@@ -174,6 +175,11 @@ class Tracker:
         if self._weights is None or self._weights[0] != epoch:
             self._weights = (epoch, self.schedule.weights(epoch, self.train.weights))
         return self._weights[1]
+
+
+def lower(loss: float, other: float) -> bool:
+    """Whether a loss is the lower one; any is lower than NaN, that of a start outside the domain."""
+    return math.isfinite(loss) and not other <= loss
 
 
 def _added(total: float, values: NDArray[np.floating]) -> float:
