@@ -38,9 +38,9 @@ def no_row_is_an_outlier(experiment: Experiment, params: Any) -> str | None:
     if key is None or not isinstance(loss, Elementwise):
         return None
     split = experiment.dataset.train
-    errors = Evaluator(experiment, split).outputs(params) - split.targets
-    sigma = has_sigma(experiment.config) and split.weights is not None
-    if sigma:
+    errors = np.asarray(Evaluator(experiment, split).outputs(params) - np.asarray(split.targets))
+    sigma = has_sigma(experiment.config)
+    if sigma and split.weights is not None:
         errors = (errors.T * np.sqrt(split.weights).T).T
     sizes, zeros = np.abs(errors), np.zeros_like(errors)
     largest = float(np.max(sizes))

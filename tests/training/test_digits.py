@@ -77,7 +77,8 @@ def test_the_undamped_steps_get_shorter_while_the_loss_stands_still(tmp_path):
     assert all(info.accepted for info in polished)
     assert all(info.losses[0] == pytest.approx(polished[0].losses[0], rel=1e-12) for info in polished)
     assert polished[-1].step_norm < 1e-12
-    assert polished[0].step_norm > 1e-9
+    # How near the damped steps come is a matter of rounding.
+    assert polished[0].step_norm > 100 * polished[-1].step_norm
     assert np.all(np.diff([info.step_norm for info in polished]) < 0)
     assert not infos[-1].accepted
 

@@ -154,11 +154,13 @@ def _combined(
     if any(side.second is None for side, _ in sides):
         return Jet(z, first)
     second: Number = sum(slope * side.second for side, slope in sides)
-    along = [side.first.get(0, 0.0) if isinstance(side, Jet) else None for side in (left, right)]
-    for factor, times, (one, other) in zip(by.twice(), (1, 2, 1), ((0, 0), (0, 1), (1, 1)), strict=True):
+    along = [side.first.get(0, 0.0) if isinstance(side, Jet) else 0.0 for side in (left, right)]
+    squared = (along[0] * along[0], 2 * along[0] * along[1], along[1] * along[1])
+    moving = (isinstance(left, Jet), len(sides) == len(along), isinstance(right, Jet))
+    for factor, product, moves in zip(by.twice(), squared, moving, strict=True):
         # A constant does not move; its factor may be infinite (1e-200 squared is 0), and 0 times that NaN.
-        if along[one] is not None and along[other] is not None:
-            second = second + factor * (times * along[one] * along[other])
+        if moves:
+            second = second + factor * product
     return Jet(z, first, second)
 
 

@@ -74,8 +74,8 @@ class Typical:
     Moré. The scaling has the parameters' and outputs' units, so that no step depends on them.
 
     Source: Moré 1978, section 6; the typical size of a parameter as its scale is that of Dennis and Schnabel
-    1983, Numerical methods for unconstrained optimization and nonlinear equations, section 7.1.
-    docs/accuracy.md has both on the NIST problems.
+    1983, Numerical methods for unconstrained optimization and nonlinear equations, section 7.1. Of 36 runs on
+    18 NIST problems `more` loses 2 to such flights, this one none (docs/accuracy.md).
     """
 
     def first(self, algebra: Algebra, params: Vector, diagonal: Vector, square: float) -> Vector:
