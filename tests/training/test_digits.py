@@ -72,13 +72,13 @@ def test_certified_values(name, tmp_path):
 
 def test_the_undamped_steps_get_shorter_while_the_loss_stands_still(tmp_path):
     _, _, infos = fit(config_of(PROBLEMS["Lanczos3"], "start2", tmp_path))
-    polished = [info for info in infos if info.polishes]
+    # The step that they follow is damped, and how long it was a matter of rounding.
+    polished = [info for info in infos if info.polishes and info.damping == 0]
     assert len(polished) >= 4
     assert all(info.accepted for info in polished)
     assert all(info.losses[0] == pytest.approx(polished[0].losses[0], rel=1e-12) for info in polished)
     assert polished[-1].step_norm < 1e-12
-    # How near the damped steps come is a matter of rounding.
-    assert polished[0].step_norm > 100 * polished[-1].step_norm
+    assert polished[0].step_norm > 1e-9
     assert np.all(np.diff([info.step_norm for info in polished]) < 0)
     assert not infos[-1].accepted
 
