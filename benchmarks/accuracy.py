@@ -37,6 +37,8 @@ SCIPY = {
 """SciPy's methods for least squares without bounds, with and without the scaling by the Jacobian."""
 SOLVED = 6.0
 """Digits of a run that found the minimum."""
+MORE = {"optimizer": {"name": "lm", "damping": {"update": "trust-region", "scaling": "more"}}}
+"""The defaults of formulas but for the scaling."""
 Row = tuple[NistProblem, str, str, Digits, dict[str, Digits]]
 
 
@@ -45,7 +47,8 @@ def measured(folder: Path) -> Iterator[Row]:
     for problem in read_problems():
         for start in STARTS:
             summary, own = fit_by_lmrun(problem, start, folder)
-            others = {name: fit_by_scipy(problem, start, *how) for name, how in SCIPY.items()}
+            others = {"lmrun, more": fit_by_lmrun(problem, start, folder, MORE)[1]}
+            others |= {f"SciPy {name}": fit_by_scipy(problem, start, *how) for name, how in SCIPY.items()}
             print(f"{problem.name} {start}: {own.params:.1f}", file=sys.stderr)
             yield problem, start, summary["status"], own, others
 
@@ -55,9 +58,9 @@ def digits_table(rows: Sequence[Row]) -> list[str]:
     heads = ["problem", "start", "ended", "steps", "parameters", "standard errors", "RSS"]
     others = [f"SciPy {name}" for name in SCIPY]
     lines = [f"| {' | '.join([*heads, *others])} |", f"|{'---|' * (len(heads) + len(others))}"]
-    for problem, start, status, own, by_scipy in rows:
+    for problem, start, status, own, by in rows:
         cells = [problem.name, start[-1], status, str(own.steps), *(f"{value:.1f}" for value in own[1:])]
-        cells += [f"{digits.params:.1f}" for digits in by_scipy.values()]
+        cells += [f"{by[name].params:.1f}" for name in others]
         lines.append(f"| {' | '.join(cells)} |")
     return lines
 
@@ -69,7 +72,7 @@ def summary_table(rows: Sequence[Row]) -> list[str]:
         "|---|---|---|---|---|---|---|---|",
     ]
     runs = {"lmrun": [own for *_, own, _ in rows]}
-    runs |= {f"SciPy {name}": [by[name] for *_, by in rows] for name in SCIPY}
+    runs |= {name: [by[name] for *_, by in rows] for name in rows[0][-1]}
     for name, digits in runs.items():
         low, mean = worst_and_mean(digits)
         counts = [sum(one.params >= least for one in digits) for least in (10, 8, SOLVED)]
@@ -82,9 +85,11 @@ def summary_table(rows: Sequence[Row]) -> list[str]:
 NIST = """\
 {problems} problems of the Statistical Reference Datasets for nonlinear regression, each from both of NIST's
 starting points. A config names data, formula and starting values; all else is default. Digits are log
-relative errors against the certified values, the worst of a run, and 11 at most, as many as those have.
-SciPy's `least_squares` has the exact Jacobian and the tightest tolerances it takes (1e-15); *scaled* is
-`x_scale='jac'`. RSS is the residual sum of squares."""
+relative errors against the certified values, the worst of a run, and 11 at most, as many as those have;
+lmrun's parameters, standard errors and residual sums of squares (RSS) are those of its summary.json. SciPy's
+`least_squares` has the exact Jacobian and the tightest tolerances it takes (1e-15), and its standard errors
+are computed at its end; *scaled* is `x_scale='jac'`. *lmrun, more* has Moré's scaling,
+`optimizer.damping.scaling: more`, in the place of the default, `typical`."""
 
 
 def nist_chapter(folder: Path) -> list[str]:

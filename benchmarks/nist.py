@@ -12,6 +12,7 @@ import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -108,26 +109,18 @@ def log_relative_error(found: Mapping[str, float], certified: Mapping[str, float
     return min(MOST_DIGITS, max(0.0, -math.log10(worst))) if worst > 0 else MOST_DIGITS
 
 
-def compared(problem: NistProblem, steps: int, params: Array, square: float | None = None) -> Digits:
+def compared(
+    problem: NistProblem, steps: int, params: Sequence[float], errors: Sequence[float], square: float
+) -> Digits:
     """Compare with the certified values.
-
-    Standard errors are s sqrt(diag((J^T J)^-1)) with J = Q R, (J^T J)^-1 = R^-1 R^-T, s^2 = |r|^2 / (m - n).
 
     Args:
         problem: Has the certified values.
         steps: What it took.
         params: What was found [n].
-        square: |r|^2, where that is reported.
+        errors: The standard errors [n]; NaN where there is none.
+        square: |r|^2.
     """
-    residuals, jacobian = problem.linearized(params)
-    rows, size = jacobian.shape
-    square = float(residuals @ residuals) if square is None else square
-    errors = np.full(size, np.nan)
-    if np.all(np.isfinite(jacobian)):
-        triangle = scipy.linalg.qr(jacobian, mode="economic")[1]
-        if np.all(np.diag(triangle) != 0):
-            inverse = scipy.linalg.solve_triangular(triangle, np.eye(size))
-            errors = math.sqrt(square / (rows - size)) * np.linalg.norm(inverse, axis=1)
     names = list(problem.certified)
     return Digits(
         steps,
@@ -137,8 +130,27 @@ def compared(problem: NistProblem, steps: int, params: Array, square: float | No
     )
 
 
-def write_config(problem: NistProblem, start: str, folder: Path) -> Path:
-    """Write data and config as a user would; everything that is not the problem is left to the defaults."""
+def statistics_at(problem: NistProblem, params: Array) -> tuple[Array, float]:
+    """Return standard errors [n] and |r|^2 at params [n], for those who do not report them.
+
+    s sqrt(diag((J^T J)^-1)) with J = Q R, (J^T J)^-1 = R^-1 R^-T, s^2 = |r|^2 / (m - n).
+    """
+    residuals, jacobian = problem.linearized(params)
+    rows, size = jacobian.shape
+    square = float(residuals @ residuals)
+    errors = np.full(size, np.nan)
+    if np.all(np.isfinite(jacobian)):
+        triangle = scipy.linalg.qr(jacobian, mode="economic")[1]
+        if np.all(np.diag(triangle) != 0):
+            inverse = scipy.linalg.solve_triangular(triangle, np.eye(size))
+            errors = math.sqrt(square / (rows - size)) * np.linalg.norm(inverse, axis=1)
+    return errors, square
+
+
+def write_config(
+    problem: NistProblem, start: str, folder: Path, sections: Mapping[str, Any] = MappingProxyType({})
+) -> Path:
+    """Write data and config as a user would; what is neither problem nor `sections` is default."""
     table, path = folder / f"{problem.name}.csv", folder / f"{problem.name}-{start}.yaml"
     with table.open("w", newline="", encoding="utf-8") as file:
         writer = csv.writer(file)
@@ -157,23 +169,32 @@ def write_config(problem: NistProblem, start: str, folder: Path) -> Path:
             "expression": problem.expression,
             "parameters": dict(problem.starts[start]),
         },
+        **sections,
     }
     path.write_text(yaml.safe_dump(config), encoding="utf-8")
     return path
 
 
-def fit_by_lmrun(problem: NistProblem, start: str, folder: Path) -> tuple[dict[str, Any], Digits]:
-    """Run `lmrun train` on the config, without a process of its own; return its summary too."""
+def fit_by_lmrun(
+    problem: NistProblem, start: str, folder: Path, sections: Mapping[str, Any] = MappingProxyType({})
+) -> tuple[dict[str, Any], Digits]:
+    """Run `lmrun train` on the config, without a process of its own; return its summary too.
+
+    Parameters, standard errors and |r|^2 are those of the summary.
+    """
     from lmrun.config.load import load_config
     from lmrun.training.progress import SilentProgress
     from lmrun.training.session import execute, prepare
 
-    loaded = load_config(str(write_config(problem, start, folder)))
-    experiment, run = prepare(loaded, folder / "runs", f"{problem.name}-{start}", ["lmrun", "train"])
+    loaded = load_config(str(write_config(problem, start, folder, sections)))
+    name = "-".join([problem.name, start, *sections])
+    experiment, run = prepare(loaded, folder / "runs", name, ["lmrun", "train"])
     summary = execute(experiment, run, SilentProgress())
-    params = np.array([summary["params"][name] for name in problem.certified])
-    square = summary["best_loss"] * len(problem.response)
-    return summary, compared(problem, summary["steps"], params, square)
+    fit = summary["fit"]
+    lines = [fit["estimates"][name] for name in problem.certified]
+    errors = [math.nan if line["standard_error"] is None else line["standard_error"] for line in lines]
+    values = [line["value"] for line in lines]
+    return summary, compared(problem, summary["steps"], values, errors, fit["residual_sum_of_squares"])
 
 
 def fit_by_scipy(problem: NistProblem, start: str, method: str, scaling: str | float) -> Digits:
@@ -199,7 +220,7 @@ def fit_by_scipy(problem: NistProblem, start: str, method: str, scaling: str | f
     except ValueError:
         # Residuals that are not finite.
         return Digits(0, 0.0, 0.0, 0.0)
-    return compared(problem, int(found.nfev), found.x)
+    return compared(problem, int(found.nfev), found.x, *statistics_at(problem, found.x))
 
 
 def worst_and_mean(digits: Sequence[Digits]) -> tuple[Digits, Digits]:

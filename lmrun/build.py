@@ -9,13 +9,14 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lmrun.config.datasets import TableConfig
 from lmrun.config.models import FormulaConfig
 from lmrun.config.optimizers import GaussNewtonConfig, LmConfig
 from lmrun.config.schema import Config
 from lmrun.config.solvers import CgSolver
 from lmrun.curvature.bounds import Bounds
 from lmrun.curvature.forms import Forms
-from lmrun.curvature.host.formula import formula_kernels
+from lmrun.curvature.host.formula import FormulaKernels, formula_kernels
 from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Projection
@@ -176,8 +177,11 @@ def assemble(config: Config, device: str, dataset: Dataset, network: Network) ->
         kernels = Kernels(network, loss)
         forms = Forms(kernels, algebra, solver_of(config))
         if on_host and steps_by_tables(config, forms, dataset.train.rows):
-            kernels = host_kernels(network, loss) or formula_kernels(network, loss) or kernels
+            by_sigma = has_sigma(config)
+            own = host_kernels(network, loss) or formula_kernels(network, loss, by_sigma=by_sigma)
+            kernels = own or kernels
             forms = Forms(kernels, algebra, solver_of(config))
+        refuse_sigma_without_kernels(config, kernels)
         tolerances = tolerances_of(config.training)
         optimizer = build_optimizer(config.optimizer, kernels, tolerances)
         if not isinstance(optimizer, FirstOrder):
@@ -228,6 +232,27 @@ def starts_of(config: Config) -> NDArray[np.floating] | None:
     ranges = [parameter.drawn_from or (parameter.value,) * 2 for parameter in config.model.free.values()]
     low, high = np.array(ranges).T
     return np.asarray(low + draw * (high - low), config.precision)
+
+
+def has_sigma(config: Config) -> bool:
+    """Whether a column has the standard deviations of a table's targets."""
+    return isinstance(config.dataset, TableConfig) and config.dataset.sigma is not None
+
+
+def refuse_sigma_without_kernels(config: Config, kernels: Kernels) -> None:
+    """Refuse a sigma that is more than weights of rows under mse where the kernels know no more than these.
+
+    Raises:
+        ConfigError: They are those of a GPU, or of the solver cg.
+    """
+    assert config.loss is not None, "a resolved config has a loss"
+    if not has_sigma(config) or isinstance(kernels, FormulaKernels):
+        return
+    several = not isinstance(config.dataset, TableConfig) or not isinstance(config.dataset.sigma, str)
+    if several or config.loss.name != "mse":
+        what = "one column for each target" if several else f"with loss: {config.loss.name}"
+        words = "is for fits on the CPU by a solver other than cg; set device: cpu and optimizer.solver: qr"
+        raise ConfigError([f"dataset.sigma: {what} {words}, or use a single column and loss: mse."])
 
 
 def bounds_of(config: Config) -> Bounds | None:

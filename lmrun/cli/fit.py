@@ -110,7 +110,7 @@ def _load(
             f"'{data}' stands where the table should: lmrun fit DATA.csv FORMULA --start {data} ..."
         )
     columns = list(read_columns(str(path)).values)
-    text = short_config(str(path), columns, formula, starts, sigma=sigma, loss=loss)
+    text = short_config(str(path), columns, formula, starts, sigma=sigma, loss=loss, overrides=overrides)
     typed = shlex.join(["lmrun", "fit", data, formula, *(["--start", *starts] if starts else [])])
     comment = " ".join(typed.split())
     return load_text(f"# {comment}\n{text}", Path("fit.yaml").absolute(), overrides, label="lmrun fit")

@@ -43,6 +43,8 @@ def show_outcome(summary: dict[str, Any], *, parameters: bool = True) -> None:
     """Print the outcome of a run on stderr, the table of a formula's parameters below it where wanted."""
     console = Console(file=sys.stderr, highlight=False)
     console.print(Text(summary["message"], style="bold"), soft_wrap=True)
+    for remark in summary.get("remarks", []):
+        console.print(Text(remark, style="yellow"), soft_wrap=True)
     lines = rows(summary)
     width = max(len(label) for label, _ in lines) + 2
     for label, text in lines:

@@ -21,9 +21,11 @@ from lmrun.config.datasets import (
 from lmrun.config.expression import RESERVED, names_in, parse_expression, refusal
 from lmrun.config.losses import CustomConfig
 from lmrun.config.models import CnnConfig, FormulaConfig
-from lmrun.config.optimizers import OPTIMIZER_NAMES, LmConfig
+from lmrun.config.optimizers import OPTIMIZER_NAMES, GaussNewtonConfig, LmConfig
 from lmrun.config.suggest import did_you_mean
 
+OF_ERRORS = ("mae", "huber", "soft_l1", "cauchy", "arctan")
+"""Losses of outputs - targets besides mse."""
 CROSSENTROPIES = ("binary_crossentropy", "categorical_crossentropy", "sparse_categorical_crossentropy")
 
 
@@ -190,15 +192,24 @@ def _last_layer_can_be_solved_for(
         yield Problem(path, f"{words}, or projection: none")
 
 
-def _deviations_have_squares(dataset: Any, loss: Any) -> Iterator[Problem]:
-    if (
-        isinstance(dataset, TableConfig)
-        and dataset.sigma is not None
-        and loss is not None
-        and loss.name != "mse"
-    ):
-        words = f"weighs squared errors, of which {loss.name} has none; use loss: mse, or sample_weight"
-        yield Problem(("dataset", "sigma"), words)
+def _deviations_divide_errors(
+    dataset: Any, model: Any, loss: Any, optimizer: Any, training: Any
+) -> Iterator[Problem]:
+    """A single column under mse is but weights of rows; all else is for fits of formulas."""
+    sigma = dataset.sigma if isinstance(dataset, TableConfig) else None
+    name = "mse" if loss is None else loss.name
+    several = not isinstance(sigma, str)
+    if sigma is None or (name == "mse" and not several):
+        return
+    path = ("dataset", "sigma")
+    what = "one column for each target" if several else f"with loss: {name}"
+    if name not in ("mse", *OF_ERRORS):
+        yield Problem(path, f"divides errors, of which {name} has none; use loss: mse, or sample_weight")
+    elif not isinstance(model, FormulaConfig):
+        yield Problem(path, f"{what} is for formulas; use a single column and loss: mse, or sample_weight")
+    elif not isinstance(optimizer, GaussNewtonConfig | LmConfig) or training.batch_size != "full":
+        words = "is for optimizer: lm or gauss-newton and training.batch_size: full; use those"
+        yield Problem(path, f"{what} {words}, or a single column and loss: mse")
 
 
 def _bounds_are_kept(optimizer: Any, model: Any) -> Iterator[Problem]:
@@ -263,7 +274,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("optimizer", "model"), _bounds_are_kept),
     (("optimizer", "model", "training"), _restarts_are_by_lm),
     (("dataset", "loss"), _loss_fits),
-    (("dataset", "loss"), _deviations_have_squares),
+    (("dataset", "model", "loss", "optimizer", "training"), _deviations_divide_errors),
     (("dataset", "training"), _patience_can_count),
     (("optimizer", "training"), _rate_can_decay),
     (("optimizer", "training"), _average_is_over_batches),

@@ -14,6 +14,7 @@ from lmrun.config.base import (
     Fraction,
     NonNegativeFloat,
     NonNegativeInt,
+    Path,
     PositiveFloat,
     PositiveInt,
     Problem,
@@ -209,9 +210,11 @@ class TableConfig(Section):
     """The columns that the model has to predict."""
     sample_weight: str | None = None
     """A column of non-negative weights of the rows in the loss."""
-    sigma: str | None = None
-    """A column of standard deviations of the rows' targets, in their unit: every row weighs 1/sigma^2. The
-    loss is the weighted mean; times the sum of the weights it is chi^2."""
+    sigma: str | Names | None = None
+    """A column of standard deviations of the rows' targets, in their unit: every row weighs 1/sigma^2; for
+    the targets of a formula also a list of columns, one for each. The loss is the weighted mean; times the
+    sum of the weights it is chi^2. Robust losses see error/sigma, so that their scale is a number of standard
+    deviations."""
     split: SplitConfig | None = None
     """How validation and test rows are chosen; left out, every row trains."""
     normalization: Literal["standard", "minmax", "none"] | None = None
@@ -224,8 +227,12 @@ class TableConfig(Section):
         if self.sample_weight is not None and self.sigma is not None:
             words = "does not go with 'sample_weight': both decide what a row weighs; remove one of them"
             raise_problems([Problem(("sigma",), words, on_key=True)])
-        weights = {"sample_weight": self.sample_weight, "sigma": self.sigma}
-        weight = [((key,), column) for key, column in weights.items() if column is not None]
+        listed = () if self.sigma is None or isinstance(self.sigma, str) else self.sigma
+        weights = {"sample_weight": self.sample_weight, "sigma": None if listed else self.sigma}
+        weight: list[tuple[Path, str]] = [
+            *(((key,), str(column)) for key, column in weights.items() if column is not None),
+            *((("sigma", i), column) for i, column in enumerate(listed)),
+        ]
         roles = [
             *((("inputs", i), column) for i, column in enumerate(self.inputs)),
             *((("targets", i), column) for i, column in enumerate(self.targets)),

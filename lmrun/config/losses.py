@@ -35,7 +35,8 @@ class HuberConfig(Section):
     targets: ClassVar[TargetKind] = "values"
     name: Literal["huber"]
     delta: PositiveFloat = 1.0
-    """Where quadratic turns into linear, in the unit of the (normalized) target."""
+    """Where quadratic turns into linear, in the unit of the (normalized) target, or with `dataset.sigma` in
+    standard deviations."""
 
 
 class RobustLoss(Section):
@@ -43,7 +44,8 @@ class RobustLoss(Section):
 
     targets: ClassVar[TargetKind] = "values"
     scale: PositiveFloat = 1.0
-    """The error from which on rows count less, in the unit of the (normalized) target."""
+    """The error from which on rows count less, in the unit of the (normalized) target, or with
+    `dataset.sigma` in standard deviations."""
 
 
 class SoftL1Config(RobustLoss):

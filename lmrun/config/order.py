@@ -20,16 +20,25 @@ def in_order(reads: Mapping[str, Collection[str]]) -> list[str]:
         CircularError: A name reads itself, be it by way of others.
     """
     done: dict[str, None] = {}
-
-    def visit(name: str, way: tuple[str, ...]) -> None:
-        if name in done or name not in reads:
-            return
-        if name in way:
-            raise CircularError((*way[way.index(name) :], name))
-        for other in reads[name]:
-            visit(other, (*way, name))
-        done[name] = None
-
     for name in reads:
-        visit(name, ())
+        _visit(name, reads, done)
     return list(done)
+
+
+def _visit(start: str, reads: Mapping[str, Collection[str]], done: dict[str, None]) -> None:
+    """Append what `start` reads and then itself to `done`, depth first: a chain may be very long."""
+    if start in done:
+        return
+    way = {start: iter(reads[start])}
+    while way:
+        name, others = next(reversed(way.items()))
+        for other in others:
+            if other in way:
+                names = tuple(way)
+                raise CircularError((*names[names.index(other) :], other))
+            if other in reads and other not in done:
+                way[other] = iter(reads[other])
+                break
+        else:
+            del way[name]
+            done[name] = None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from typing import Annotated, Self
 
@@ -91,13 +92,20 @@ class ParameterConfig(Section):
             yield Problem(("max",), f"should be above min, {low:g}, not {high:g}; or write fixed: true")
             return
         if self.start is not None and not low <= self.start <= high:
-            yield Problem(("start",), f"should lie from {low:g} to {high:g}, not at {self.start:g}")
+            yield Problem(("start",), f"should be {_within(low, high)}, not {self.start:g}")
         if self.range is not None:
             first, last = self.range
             if not first < last:
                 yield Problem(("range",), f"should rise, not go from {first:g} to {last:g}")
             elif first < low or last > high:
-                yield Problem(("range",), f"should lie from {low:g} to {high:g}, within the bounds")
+                yield Problem(("range",), f"should stay within the bounds, {_within(low, high)}")
+
+
+def _within(low: float, high: float) -> str:
+    """What bounds ask for, in words."""
+    if math.isinf(high):
+        return f"at least {low:g}"
+    return f"at most {high:g}" if math.isinf(low) else f"from {low:g} to {high:g}"
 
 
 def _as_parameter(value: object) -> object:

@@ -42,7 +42,7 @@ class Rows(NamedTuple):
         inputs: [rows, ..., channels] for a whole split, samples last [channels, ..., rows] for what a kernel
             works on (`layers.base`): only rows that are contiguous can be drawn quickly.
         targets: [rows, ...].
-        weights: [rows].
+        weights: [rows]; of formulas also [rows, targets].
     """
 
     inputs: Tensor
@@ -86,7 +86,8 @@ class Batch:
 
     Attributes:
         chunks: The rows.
-        weight: Sum of the weights of the samples.
+        weight: Sum of the weights of the samples, that of a sample being the mean over its targets
+            where each has one.
         samples: Number of rows without the filling.
     """
 
@@ -152,8 +153,9 @@ def split_batch(split: Split, dtype: str, chunk: int) -> Batch:
     cut = OnDemand(partial(_cut, split, equal), range(-(-split.rows // chunk)))
     weight = float(split.rows)
     if split.weights is not None:
-        padded = np.pad(split.weights, (0, -split.rows % chunk))
+        padded = _padded(split.weights, -split.rows % chunk)
         weight = float(tf.reduce_sum(tf.constant(padded, tf.float64)))
+        weight /= padded.size // len(padded)
     on_host = tf.DeviceSpec.from_string(equal.device).device_type == "CPU"
     keep = not on_host or split.inputs.nbytes + split.targets.nbytes <= KEPT_BYTES
     return Batch(tuple(cut) if keep else cut, weight, split.rows)
@@ -176,10 +178,15 @@ def _cut(split: Split, equal: Tensor, number: int) -> Rows:
         if missing or split.weights is not None:
             own = np.ones(chunk - missing, equal.dtype.as_numpy_dtype)
             own = own if split.weights is None else split.weights[rows]
-            weights = tf.constant(np.pad(own, (0, missing)))
+            weights = tf.constant(_padded(own, missing))
         # Copied with samples last by NumPy: ten times as fast as TensorFlow's transpose for a narrow chunk.
         inputs = tf.constant(np.swapaxes(filled(split.inputs), 0, -1))
         return Rows(inputs, tf.constant(filled(split.targets)), weights)
+
+
+def _padded(weights: NDArray[Any], missing: int) -> NDArray[Any]:
+    """Weights [rows, ...] with zeros for rows that are missing."""
+    return np.pad(weights, ((0, missing), *((0, 0),) * (weights.ndim - 1)))
 
 
 def make_batch(

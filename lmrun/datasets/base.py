@@ -19,7 +19,8 @@ class Split:
         inputs: [rows, inputs] or [rows, height, width, channels], in the config's precision.
         targets: [rows, targets] in the config's precision (classes as 0 and 1 included), or class labels
             [rows] int64.
-        weights: [rows] non-negative weights in the config's precision, or None for equal ones.
+        weights: [rows] non-negative weights in the config's precision, or None for equal ones; for formulas
+            also [rows, targets].
     """
 
     inputs: NDArray[np.floating]

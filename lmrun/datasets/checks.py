@@ -127,6 +127,8 @@ def require_some_weight(path: str, name: str, part: str, weights: Float64) -> No
 def require_variation(path: str, names: Sequence[str], targets: NDArray[Any], classes: int) -> None:
     """Refuse, with a DataError, training targets that say nothing: a constant column, or a single class.
 
+    Nor can a constant be normalized.
+
     Args:
         path: The file.
         names: The target columns.

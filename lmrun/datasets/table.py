@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -22,7 +23,7 @@ from lmrun.datasets.columns import Columns
 from lmrun.datasets.normalization import FITS
 from lmrun.datasets.splits import split_rows
 from lmrun.datasets.table_files import read_columns
-from lmrun.datasets.targets import encode
+from lmrun.datasets.targets import Targets, encode
 from lmrun.errors import DataError
 
 Float64 = NDArray[np.float64]
@@ -41,14 +42,16 @@ def load(config: TableConfig, *, seed: int, targets: TargetKind) -> Dataset:
     inputs, outputs = columns.expand(config.inputs), columns.expand(config.targets)
     _refuse_twice(config.path, (*inputs, *outputs))
     weigh = WEIGHTS[config.sigma is not None]
-    named = config.sigma or config.sample_weight
-    weight = [columns.single(named)] if named else []
+    weight = [columns.single(name) for name in _weighing(config, outputs)]
     cells = numbers(columns, (*inputs, *outputs, *weight))
     x, y, w = np.split(cells, [len(inputs), len(inputs) + len(outputs)], axis=1)
-    weights = weigh(columns, weight[0], w[:, 0]) if weight else None
+    by_column = [weigh(columns, name, one) for name, one in zip(weight, w.T, strict=True)]
+    weights = None
+    if by_column:
+        weights = by_column[0] if len(by_column) == 1 else np.stack(by_column, axis=1)
     encoded = encode(targets, columns, outputs, y)
     rows = split_rows(config.split, columns, len(cells), seed)
-    require_variation(config.path, outputs, encoded.values[rows.train], encoded.classes)
+    _require_variation(config, targets, outputs, encoded, rows.train)
     fit = FITS[config.normalization or "standard"]
     input_map = fit(x[rows.train])
     target_map = fit(y[rows.train]) if targets == "values" else None
@@ -75,6 +78,23 @@ def load(config: TableConfig, *, seed: int, targets: TargetKind) -> Dataset:
     )
 
 
+def _weighing(config: TableConfig, outputs: Sequence[str]) -> Sequence[str]:
+    """The columns that say what rows weigh: none, one, or one for each target.
+
+    Raises:
+        DataError: There are some, and of another number.
+    """
+    if config.sigma is None:
+        return () if config.sample_weight is None else (config.sample_weight,)
+    names = (config.sigma,) if isinstance(config.sigma, str) else config.sigma
+    if len(names) not in (1, len(outputs)):
+        targets = f"{len(outputs)} target{'s' * (len(outputs) != 1)}"
+        raise DataError(
+            f"{config.path}: {len(names)} columns of sigma for {targets}; name one, or one for each."
+        )
+    return names
+
+
 def _given(columns: Columns, name: str, weights: Float64) -> Float64:
     """What the column says [rows]."""
     require_weights(columns, name, weights)
@@ -89,6 +109,25 @@ def _by_deviations(columns: Columns, name: str, sigma: Float64) -> Float64:
 
 WEIGHTS = {False: _given, True: _by_deviations}
 """From a column of weights, or of standard deviations, to the weights of the rows."""
+
+
+def _require_variation(
+    config: TableConfig,
+    targets: TargetKind,
+    outputs: Sequence[str],
+    encoded: Targets,
+    train: NDArray[np.intp],
+) -> None:
+    """Refuse targets that say nothing, see `require_variation`, but for those of implicit formulas.
+
+    The target in 0 = f(x, y) is a constant in all rows. It can be fitted where it is not normalized, which
+    targets of formulas are not by default.
+    """
+    values, names = encoded.values, outputs
+    if targets == "values" and config.normalization == "none":
+        varies = (values != values[0]).any(axis=0)
+        values, names = values[:, varies], [name for name, one in zip(outputs, varies, strict=True) if one]
+    require_variation(config.path, names, values[train], encoded.classes)
 
 
 def _forward(affine: Affine | None, values: NDArray[Any]) -> NDArray[Any]:

@@ -46,6 +46,8 @@ class StepInfo:
         effective_parameters: Number gamma of parameters that the data determine.
         alpha: Of the squared parameters in alpha |params|^2 + beta |r|^2.
         beta: Of the squared residuals in the same.
+        restarts: Whether the optimizer begins again by itself where this leads nowhere: then a large loss is
+            that of one start, and no failure of the run.
     """
 
     losses: NDArray[np.float64]
@@ -67,6 +69,7 @@ class StepInfo:
     effective_parameters: float | None = None
     alpha: float | None = None
     beta: float | None = None
+    restarts: bool = False
 
     def followed(self) -> StepInfo:
         """The same, followed by an undamped step."""

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from lmrun.curvature.problem import Problem
 from lmrun.optimizers.base import SecondOrder, State, StepInfo
 from lmrun.optimizers.convergence import Tolerances
-from lmrun.status import Status
+from lmrun.status import FAILURES, Status
 
 Tensor = Any
 
@@ -51,9 +51,11 @@ class Restarted:
         inner = {name: value for name, value in state.items() if name not in OWN}
         moved, following, info = self.inner.step(problem, params, inner)
         own = {name: state[name] for name in OWN} | {"made": state["made"] + 1}
-        better, status = _better(info, own["kept_criterion"]), self._status(info, own["made"])
+        status = self._status(info, own["made"])
+        better = _better(info, status, own)
         if status is None:
-            return moved, {**following, **own}, replace(info, supersedes=info.supersedes and better)
+            going = replace(info, supersedes=info.supersedes and better, restarts=True)
+            return moved, {**following, **own}, going
         if better:
             own |= {
                 "kept": problem.algebra.adopt(moved),
@@ -69,9 +71,8 @@ class Restarted:
             if math.isfinite(loss):
                 following = self.inner.init(problem, start)
                 own |= {"start": float(behind), "made": 0.0}
-                return start, {**following, **own}, StepInfo(np.array([loss]))
-        kept = problem.kernels.point(own["kept"])
-        status = STATUSES[int(own["kept_status"])]
+                return start, {**following, **own}, StepInfo(np.array([loss]), restarts=True)
+        kept, status = problem.kernels.point(own["kept"]), STATUSES[int(own["kept_status"])]
         last = StepInfo(np.array([own["kept_loss"]]), status=status, supersedes=info.supersedes)
         return kept, {**following, **own, "start": float(behind)}, last
 
@@ -87,5 +88,14 @@ def _criterion(info: StepInfo) -> float:
     return float(info.losses[-1]) if info.criterion is None else info.criterion
 
 
-def _better(info: StepInfo, kept: float | None) -> bool:
-    return kept is None or math.isnan(kept) or _criterion(info) < kept
+def _better(info: StepInfo, status: Status | None, own: State) -> bool:
+    """Whether the parameters of a step are better than the best end so far."""
+    if own["kept"] is None:
+        return True
+    before = STATUSES[int(own["kept_status"])]
+    return _rank(status, _criterion(info)) < _rank(before, own["kept_criterion"])
+
+
+def _rank(status: Status | None, criterion: float) -> tuple[bool, float]:
+    """Order ends, the best first; one that failed, such as outside the formula's domain, comes last."""
+    return status in FAILURES, math.inf if math.isnan(criterion) else criterion

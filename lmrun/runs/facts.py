@@ -42,6 +42,7 @@ def facts(entry: Entry) -> Iterator[Fact]:
     for label, text in (
         ("problem", entry.problem),
         ("", str(summary.get("message") or "")),
+        *(("remark", str(remark)) for remark in summary.get("remarks") or []),
         ("tags", " ".join(entry.labels.tags)),
         ("note", entry.labels.note),
     ):

@@ -11,6 +11,7 @@ import tensorflow as tf
 
 from lmrun.build import Experiment, as_params
 from lmrun.linalg.one_thread import one_blas_thread
+from lmrun.optimizers.restarts import Restarted
 from lmrun.runs.checkpoints import Checkpoint, read_checkpoint
 from lmrun.runs.layout import RunDirectory
 from lmrun.status import DIVERGED, FAILURES, MESSAGES, NO_IMPROVEMENT, START_NOT_FINITE, Status
@@ -24,7 +25,7 @@ from lmrun.training.progress import Progress
 from lmrun.training.recorder import Recorder, Row, RowsInMemory
 from lmrun.training.schedule import Schedule
 from lmrun.training.state import LoopState, unpack
-from lmrun.training.tracker import Tracker
+from lmrun.training.tracker import Tracker, lower
 
 Tensor = Any
 
@@ -175,7 +176,8 @@ class Loop:
         state = self.state
         if state.status is not None:
             return Status(state.status)
-        if not math.isfinite(state.loss):
+        # Outside the formula's domain, other starts may still lie inside.
+        if not math.isfinite(state.loss) and not isinstance(self.experiment.optimizer, Restarted):
             return Status.NON_FINITE
         if state.step == 0 and stopping.target_reached(self.training, state.loss):
             return Status.TARGET_REACHED
@@ -257,7 +259,7 @@ class Loop:
     def _outcome(self, status: Status, seconds: float) -> Outcome:
         state = self.state
         losses = self.tracker.settle_best(as_params(self.experiment))
-        improved = losses.best < state.initial_loss
+        improved = lower(losses.best, state.initial_loss)
         message = MESSAGES[status]
         if status is Status.NON_FINITE and state.step == 0 and not math.isfinite(state.initial_loss):
             message = START_NOT_FINITE

@@ -29,6 +29,7 @@ from lmrun.training.evaluate import Evaluator
 from lmrun.training.loop import Outcome, schedule_of, train
 from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import Limits, Progress
+from lmrun.training.remarks import remarks as remarks_of
 
 _trained = itertools.count()
 """Runs that this process has trained."""
@@ -200,11 +201,13 @@ def summarize(
         test = (
             None if dataset.test is None else Evaluator(experiment, dataset.test).metrics(state.best_params)
         )
+        remarks = remarks_of(experiment, state.best_params)
     experiment.network.assign(np.asarray(state.best_params))
     return {
         "run": None if run is None else str(run.path),
         "status": str(outcome.status),
         "message": outcome.message,
+        "remarks": remarks,
         "improved": outcome.improved,
         "steps": state.step,
         "epochs": outcome.epochs,

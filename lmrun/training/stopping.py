@@ -37,7 +37,7 @@ def failed(standing: Standing, info: StepInfo) -> Status | None:
     latest = float(info.losses[-1])
     if not math.isfinite(latest):
         return Status.NON_FINITE
-    if latest > standing.ceiling:
+    if latest > standing.ceiling and not info.restarts:
         return Status.DIVERGED
     return info.status
 

@@ -128,7 +128,7 @@ class Tracker:
             return
         before = info.loss_before
         polished = info.polishes and before is not None and before <= state.best_loss * (1 + ROUNDING)
-        better = info.supersedes if self.regularized else lowest < state.best_loss or polished
+        better = info.supersedes if self.regularized else lower(lowest, state.best_loss) or polished
         if self.validator is None and better:
             state.best_loss, state.best_params, state.best_step = lowest, params, step
             # The best of several starts was estimated when it was reached.
@@ -169,10 +169,11 @@ class Tracker:
         model = self.model
         last, best = self.driver.loss(model), self.driver.loss(state.best_params)
         if self.validator is None and not self.regularized:
-            if last < best:
+            if lower(last, best):
                 best, state.best_params, state.best_step = last, model, state.step
             # Polished from where they started, parameters may be better by no more than rounding shows.
-            if not best <= state.initial_loss * (1 + ROUNDING):
+            initial_loss = state.initial_loss * (1 + ROUNDING)
+            if math.isfinite(initial_loss) and not best <= initial_loss:
                 best, state.best_params, state.best_step = state.initial_loss, initial, 0
         return FinalLosses(last, best)
 
@@ -195,6 +196,11 @@ def estimates_of(info: StepInfo) -> dict[str, float] | None:
     """Return what regularization estimated where a step began, by the names of the columns."""
     names = ("effective_parameters", "alpha", "beta")
     return None if info.alpha is None else {name: getattr(info, name) for name in names}
+
+
+def lower(loss: float, other: float) -> bool:
+    """Whether a loss is the lower one; any is lower than NaN, that of a start outside the domain."""
+    return math.isfinite(loss) and not other <= loss
 
 
 def _added(total: float, values: NDArray[np.floating]) -> float:

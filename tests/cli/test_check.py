@@ -34,6 +34,36 @@ def test_overrides(run, tmp_path):
     assert run("check", "c.yaml", "optimizer=adam", "optimizer.learning_rate=0.5").exit_code == 0
 
 
+def test_a_long_chain_of_ties(run, tmp_path):
+    ties = "".join(f"    b{i}: {{expression: b{i + 1}}}\n" for i in range(1500))
+    (tmp_path / "c.yaml").write_text(
+        "dataset: {name: table, path: d.csv, inputs: [x], targets: [y]}\n"
+        f"model:\n  name: formula\n  expression: b0*x\n  parameters:\n{ties}    b1500: 1\n"
+    )
+    done = run("check", "c.yaml")
+    assert (done.exit_code, done.stdout, done.exception) == (0, "c.yaml: valid\n", None)
+
+
+@pytest.mark.parametrize(
+    ("parameter", "words"),
+    [
+        ("{start: 3, min: 5}", "model.parameters.a.start: should be at least 5, not 3"),
+        ("{start: 3, max: 2}", "model.parameters.a.start: should be at most 2, not 3"),
+        ("{start: 3, min: 4, max: 5}", "model.parameters.a.start: should be from 4 to 5, not 3"),
+        (
+            "{start: 3, min: 2, range: [1, 4]}",
+            "model.parameters.a.range: should stay within the bounds, at least 2",
+        ),
+    ],
+)
+def test_bounds_in_words(parameter, words, run, tmp_path):
+    (tmp_path / "c.yaml").write_text(
+        "dataset: {name: table, path: d.csv, inputs: [x], targets: [y]}\n"
+        f"model: {{name: formula, expression: a*x, parameters: {{a: {parameter}}}}}\n"
+    )
+    assert words in run("check", "c.yaml").stderr
+
+
 def test_no_such_config(run):
     done = run("check", "sink")
     assert done.exit_code == 2

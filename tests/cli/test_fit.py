@@ -86,6 +86,82 @@ def test_sigma(table):
         assert ratio == pytest.approx(relative["residual_standard_deviation"], rel=1e-9)
 
 
+@pytest.mark.parametrize(
+    ("formula", "more"),
+    [
+        ("y ~ b1*x/0", ()),
+        ("y ~ b1*x/c", ("c=0", "model.parameters.c.fixed=true")),
+        ("y ~ b1*x/1e-200 + b2", ("b2=1",)),
+    ],
+)
+def test_a_division_by_zero_is_told_in_words(formula, more, table):
+    result = invoke(table, formula, "--start", "b1=1", *more)
+    assert isinstance(result.exception, SystemExit)
+    assert result.exit_code == 4
+    assert "The loss of the initial parameters is not finite" in result.stderr
+
+
+def test_a_parameter_that_is_divided_by_next_to_nothing(table):
+    """The square of 1e-200 is 0."""
+    result = invoke(table, "y ~ b1*x/1e-200 + b2", "--start", "b1=1e-200", "b2=1", "--json", "--quiet")
+    assert (result.exit_code, result.exception) == (0, None)
+    slope, level = np.polyfit(MISRA["x"][0], MISRA["y"], 1)
+    np.testing.assert_allclose(
+        list(json.loads(result.stdout)["params"].values()), [1e-200 * slope, level], rtol=1e-10
+    )
+
+
+def test_a_parameter_that_follows_another(table):
+    tie = "model.parameters.b2.expression=b1/c"
+    result = invoke(table, FORMULA, "--start", "b1=250", "c=500000", "b2=1", tie, "--json", "--quiet")
+    assert (result.exit_code, result.exception) == (0, None)
+    params = json.loads(result.stdout)["params"]
+    assert params["b2"] == params["b1"] / params["c"]
+    assert params["b1"] == pytest.approx(MISRA["certified"]["b1"], rel=1e-9)
+
+
+def test_an_implicit_formula(tmp_path, monkeypatch):
+    """A circle, 0 = f(x, y): its target is a column of zeros, of which there is no R²."""
+    monkeypatch.chdir(tmp_path)
+    angle, noise = np.linspace(0, 5, 20), 0.01 * np.random.default_rng(1).normal(size=20)
+    rows = zip(2 + (3 + noise) * np.cos(angle), 1 + (3 + noise) * np.sin(angle), strict=True)
+    Path("c.csv").write_text("zero,x,y\n" + "".join(f"0,{x},{y}\n" for x, y in rows))
+    formula = "zero ~ sqrt((x - a)**2 + (y - b)**2) - r"
+    result = invoke("c.csv", formula, "--start", "a=1", "b=0", "r=2", "--bootstrap", "100", "--json")
+    assert (result.exit_code, result.stderr[-200:]) == (0, result.stderr[-200:])
+    document = json.loads(result.stdout)
+    np.testing.assert_allclose(list(document["params"].values()), [2, 1, 3], atol=0.02)
+    fit = document["fit"]
+    assert all(one["standard_error"] > 0 for one in fit["estimates"].values())
+    assert fit["r_squared"] is None
+    assert "constant" in fit["reasons"]["r_squared"]
+
+
+@pytest.mark.parametrize("loss", ["huber", "cauchy"])
+def test_a_robust_loss_whose_scale_is_beyond_every_residual(loss, table):
+    """Nothing is robust then, and the user hears of it; with a scale among the residuals all is well."""
+    key = {"huber": "delta", "cauchy": "scale"}[loss]
+    result = invoke(table, FORMULA, *STARTS, "--loss", loss, f"loss.{key}=10", "--name", "one")
+    assert result.exit_code == 0
+    words = (
+        f"The loss {loss} has treated no row as an outlier: loss.{key} is 10, and the largest residual 0.1"
+    )
+    assert words in result.stderr
+    assert f"loss.{key}=0.1" in result.stderr
+    assert words in " ".join(invoke("one", command="show").stdout.split())
+    result = invoke(table, FORMULA, *STARTS, "--loss", loss, f"loss.{key}=0.05", "--json")
+    assert "outlier" not in result.stderr
+    assert json.loads(result.stdout)["remarks"] == []
+
+
+def test_the_scale_of_a_robust_loss_is_in_standard_deviations_of_sigma(table):
+    result = invoke(table, FORMULA, *STARTS, "--sigma", "s", "--loss", "huber")
+    assert result.exit_code == 0
+    assert "standard deviations" in result.stderr
+    result = invoke(table, FORMULA, *STARTS, "--sigma", "s", "--loss", "huber", "loss.delta=0.01")
+    assert "outlier" not in result.stderr
+
+
 @pytest.mark.parametrize("loss", ["mae", "soft_l1"])
 def test_other_losses_have_no_standard_errors(table, loss):
     result = invoke(table, FORMULA, *STARTS, "--loss", loss)
@@ -106,7 +182,12 @@ def test_other_losses_have_no_standard_errors(table, loss):
         (("a.csv", FORMULA, *STARTS, "--cases"), 2, "--cases says what --bootstrap N draws"),
         (("a.csv", FORMULA, *STARTS, "--bootstrap", "5"), 2, "--bootstrap"),
         (("a.csv", FORMULA, *STARTS, "--sigma", "t"), 2, "there is no column 't'"),
-        (("a.csv", FORMULA, *STARTS, "--sigma", "s", "--loss", "huber"), 2, "weighs squared errors"),
+        (
+            ("a.csv", FORMULA, *STARTS, "--sigma", "s", "--loss", "huber", "optimizer=adam"),
+            2,
+            "with loss: huber is for optimizer: lm or gauss-newton",
+        ),
+        (("a.csv", FORMULA, "--start", "exp=1"), 2, "--start: at character 1: the name 'exp' is that of"),
         (("a.csv", FORMULA, *STARTS, "--sigma", "x"), 2, "the column 'x' is named twice"),
         (("a.csv", FORMULA, *STARTS, "--loss", "hubert"), 2, "Did you mean 'huber'?"),
         (("a.csv", FORMULA, *STARTS, "--loss", "huber", "--profile"), 2, "--profile is for least squares"),

@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from lmrun.config.load import load_text
 from lmrun.config.short_fit import read_starts, short_config
-from lmrun.errors import UsageError
+from lmrun.errors import ConfigError, UsageError
 
 COLUMNS = ("time", "dose", "y")
 DECAY = "y ~ b1*(1 - exp(-b2*time))"
@@ -72,6 +72,61 @@ def test_what_is_refused_with_its_place(formula, starts, words, place):
     assert words in first
     assert shown.strip() == formula.strip()
     assert caret.index("^") == 4 + place - 1
+
+
+@pytest.mark.parametrize(
+    ("formula", "words", "place"),
+    [
+        ("y ~ a*pi + b*x", "'pi' is a constant here, 3.14159; the column 'pi' has to be renamed first", 7),
+        ("y ~ a*exp + b*x", "needs an argument in parentheses; the column 'exp' has to be renamed first", 7),
+    ],
+)
+def test_columns_with_the_name_of_a_function_or_constant(formula, words, place):
+    with pytest.raises(UsageError) as caught:
+        short_config("/data/a.csv", ("x", "pi", "exp", "y"), formula, ["a=1", "b=1"])
+    first, _, caret = str(caught.value).split("\n")
+    assert first.startswith(f"formula: at character {place}: ")
+    assert words in first
+    assert caret.index("^") == 4 + place - 1
+
+
+def test_pi_is_the_constant_where_no_column_has_its_name(tmp_path):
+    text = short_config("/data/a.csv", ("x", "exp", "y"), "y ~ a*exp(pi*x)", ["a=1"])
+    assert loaded(text, tmp_path).dataset.inputs == ("x",)
+    assert "targets:\n  - pi\n" in short_config("/data/a.csv", ("x", "pi"), "pi ~ a*x", ["a=1"])
+
+
+@pytest.mark.parametrize(
+    ("starts", "override"),
+    [
+        (["b1=1", "b2=2"], "model.parameters.b2.expression=2*b1"),
+        (["b1=1"], "model.parameters.b2.expression=2*b1"),
+        (["b1=1"], "model.parameters.b2={expression: 2*b1}"),
+        (["b1=1", "c=3"], "model.parameters.b2.expression=b1*c"),
+    ],
+)
+def test_an_override_ties_a_parameter(starts, override, tmp_path):
+    """Whether it had a start or not; what a tie reads is a parameter though the formula lacks it."""
+    text = made(DECAY, *starts, overrides=[override])
+    config = load_text(text, tmp_path / "fit.yaml", [override]).config
+    assert config.model.parameters["b2"].expression == override.split("=")[1].split(": ")[-1].strip("}")
+    assert config.model.parameters["b2"].start is None
+    assert set(config.model.free) == {word.split("=")[0] for word in starts} - {"b2"}
+    assert loaded(text, tmp_path) == config
+
+
+def test_a_tie_that_is_refused_is_left_to_the_config(tmp_path):
+    override = "model.parameters.b2.expression=2*"
+    with pytest.raises(ConfigError, match="the formula ends too early"):
+        load_text(made(DECAY, "b1=1", overrides=[override]), tmp_path / "fit.yaml", [override])
+
+
+def test_a_start_with_a_reserved_name_is_marked():
+    with pytest.raises(UsageError) as caught:
+        read_starts(["b1=1", "exp=2"])
+    first, shown, caret = str(caught.value).split("\n")
+    assert first.startswith("--start: at character 6: the name 'exp' is that of a function or constant")
+    assert shown[caret.index("^") :] == "exp=2"
 
 
 @pytest.mark.parametrize(

@@ -61,6 +61,18 @@ def test_jets_hold_the_derivatives(expression):
     np.testing.assert_allclose(np.broadcast_to(turned.second, X.shape), bend, rtol=1e-7, atol=1e-8)
 
 
+@pytest.mark.parametrize("constant", [1e-200, 1e200, 0.0])
+def test_quotients_by_a_constant(constant):
+    """Its square may under- or overflow; by 0 they are infinite, as those of arrays, and no error."""
+    a, b = along(np.array([2.0, 3.0]), np.array([1.0, -2.0]))
+    with np.errstate(all="ignore"):
+        quotient = a * b * X / constant
+        inverse = np.divide(1.0, constant)
+    np.testing.assert_allclose(quotient.value, 6 * X * inverse, rtol=1e-15)
+    np.testing.assert_allclose(quotient.first[0], (3 - 4) * X * inverse, rtol=1e-15)
+    np.testing.assert_allclose(quotient.second, -4 * X * inverse, rtol=1e-15)
+
+
 def test_powers_of_a_base_that_is_not_positive():
     """As in TensorFlow: the derivative by the exponent counts as zero there."""
     (a,) = variables(np.array([2.0]))

@@ -290,5 +290,31 @@ def test_a_target_that_is_constant_in_the_training_part_only() -> None:
     )
 
 
+def test_a_constant_target_without_normalization() -> None:
+    """An implicit formula has one; there is nothing to normalize it by."""
+    Path("d.csv").write_text("x,y\n1,0\n2,0\n3,0\n")
+    config = TableConfig(name="table", path="d.csv", inputs=("x",), targets=("y",), normalization="none")
+    assert load_dataset(config, seed=1, precision="float64").train.targets.tolist() == [[0], [0], [0]]
+    for normalization in ("standard", "minmax", None):
+        assert "is 0 in every training row" in message("d.csv", normalization=normalization)
+
+
+def test_a_constant_target_beside_another() -> None:
+    """Constant in all rows it is meant; constant in the training rows only, the split is to blame."""
+    Path("d.csv").write_text("x,y,z\n1,0,5\n2,0,6\n3,0,7\n4,0,7\n")
+    split = {"by": "blocks", "validation": 0.25, "test": 0}
+    options = {"targets": ("y", "z"), "split": split, "normalization": "none"}
+    config = TableConfig.model_validate({"name": "table", "path": "d.csv", "inputs": ("x",), **options})
+    assert load_dataset(config, seed=1, precision="float64").train.targets.tolist() == [
+        [0, 5],
+        [0, 6],
+        [0, 7],
+    ]
+    Path("d.csv").write_text("x,y,z\n1,0,5\n2,0,5\n3,0,5\n4,0,7\n")
+    assert message("d.csv", **options) == (
+        "d.csv: the target column 'z' is 5 in every training row; leave it out, or change the split."
+    )
+
+
 def test_the_exit_code() -> None:
     assert DataError.exit_code == 3

@@ -12,6 +12,7 @@ from lmrun.config.schema import Config, resolve
 from lmrun.runs.layout import RunDirectory
 from lmrun.status import Status
 from lmrun.training import stopping
+from lmrun.training.answers import answers_of
 from lmrun.training.drivers import make_driver
 from lmrun.training.loop import schedule_of
 from lmrun.training.progress import SilentProgress
@@ -62,16 +63,17 @@ def test_certified_values(name, tmp_path):
         driver, params, infos = fit(config_of(problem, start, tmp_path))
         assert infos[-1].status is Status.CONVERGED_DIGITS
         assert digits(params, certified) >= 10
-        square, freedom = driver.loss(params) * len(problem["y"]), len(problem["y"]) - len(certified)
-        assert digits([square], [problem["residual_sum_of_squares"]]) >= 10
-        triangle = driver.full.linearize(params).curvature.triangle[:-1, :-1]
-        errors = np.sqrt(square / freedom) * np.linalg.norm(np.linalg.inv(triangle), axis=1)
+        driver.experiment.network.assign(params)
+        answers = answers_of(driver.experiment, params)
+        assert digits([answers["residual_sum_of_squares"]], [problem["residual_sum_of_squares"]]) >= 10
+        errors = [answers["estimates"][name]["standard_error"] for name in problem["certified"]]
         assert digits(errors, list(problem["standard_deviation"].values())) >= 10
 
 
 def test_the_undamped_steps_get_shorter_while_the_loss_stands_still(tmp_path):
     _, _, infos = fit(config_of(PROBLEMS["Lanczos3"], "start2", tmp_path))
-    polished = [info for info in infos if info.polishes]
+    # The step that they follow is damped, and how long it was a matter of rounding.
+    polished = [info for info in infos if info.polishes and info.damping == 0]
     assert len(polished) >= 4
     assert all(info.accepted for info in polished)
     assert all(info.losses[0] == pytest.approx(polished[0].losses[0], rel=1e-12) for info in polished)
@@ -122,6 +124,8 @@ def test_the_summary_has_the_digits(tmp_path, monkeypatch):
     assert summary["improved"]
     assert list(summary["params"]) == list(certified)
     assert digits(summary["params"].values(), certified.values()) >= 10
+    errors = [line["standard_error"] for line in summary["fit"]["estimates"].values()]
+    assert digits(errors, PROBLEMS["BoxBOD"]["standard_deviation"].values()) >= 10
     assert summary["best_step"] == summary["steps"]
 
 

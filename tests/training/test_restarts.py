@@ -10,9 +10,11 @@ from lmrun.config.document import parse
 from lmrun.config.load import load_config, validate
 from lmrun.config.schema import Config, resolve
 from lmrun.errors import ConfigError
-from lmrun.status import Status
+from lmrun.runs.layout import RunDirectory
+from lmrun.status import START_NOT_FINITE, Status
 from lmrun.training.drivers import make_driver
-from lmrun.training.loop import schedule_of
+from lmrun.training.loop import schedule_of, train
+from lmrun.training.progress import SilentProgress
 
 X = np.linspace(0, 3, 40)
 Y = 1.5 * np.sin(5 * X) + 0.01 * np.random.default_rng(2).normal(size=X.size)
@@ -62,6 +64,52 @@ def test_they_go_on_after_a_break(config_of):
         params, state, _ = driver.advance(np.array(params), driver.unpack(packed), step, 1)
     assert packed["start"] == 3
     np.testing.assert_array_equal(params, expected)
+
+
+DECAY = 2 * np.exp(-X) + 0.5 + 0.01 * np.random.default_rng(3).normal(size=X.size)
+GROWTH = 2 * np.log(5 - X) + 0.5
+
+
+def loaded(folder, y, expression, parameters, **more):
+    rows = zip(map(float, X), map(float, y), strict=True)
+    (folder / "data.csv").write_text("x,y\n" + "".join(f"{x!r},{y!r}\n" for x, y in rows))
+    table = {"name": "table", "path": str(folder / "data.csv"), "inputs": ["x"], "targets": ["y"]}
+    model = {"name": "formula", "expression": expression, "parameters": parameters, "restarts": 30}
+    return resolve(Config.model_validate({"dataset": table, "model": model, **more}))
+
+
+def trained(folder, config):
+    run = RunDirectory(folder / "run")
+    run.checkpoints.mkdir(parents=True)
+    return train(build(config), run, SilentProgress())
+
+
+def test_a_start_far_above_the_first_one_is_no_divergence(tmp_path):
+    """With b near 100 the curve is 1e130 high: such a start is tried, and ends no run."""
+    parameters = {"a": 2, "b": {"start": -5, "range": [-50, 100]}, "c": 0}
+    config = loaded(tmp_path, DECAY, "a*exp(b*x) + c", parameters, seed=3)
+    assert np.max(starts_of(config)[:, 1]) > 50
+    outcome = trained(tmp_path, config)
+    assert outcome.status is Status.CONVERGED_DIGITS
+    assert outcome.state.optimizer["start"] == 30
+    np.testing.assert_allclose(outcome.state.best_params, [2, -1, 0.5], atol=0.05)
+
+
+def test_a_start_outside_the_domain_is_followed_by_others(tmp_path):
+    parameters = {"a": 1, "b": {"start": 1, "range": [-5, 100]}, "c": 0}
+    outcome = trained(tmp_path, loaded(tmp_path, GROWTH, "a*log(b - x) + c", parameters))
+    assert np.isnan(outcome.state.initial_loss)
+    assert outcome.improved
+    assert outcome.status in (Status.CONVERGED_DIGITS, Status.NO_PROGRESS)
+    np.testing.assert_allclose(outcome.state.best_params, [2, 5, 0.5], rtol=1e-6)
+    np.testing.assert_array_equal(outcome.state.best_params, outcome.state.params)
+
+
+def test_no_start_inside_the_domain(tmp_path):
+    parameters = {"a": 1, "b": {"start": 1, "range": [-5, 2]}, "c": 0}
+    outcome = trained(tmp_path, loaded(tmp_path, GROWTH, "a*log(b - x) + c", parameters))
+    assert (outcome.status, outcome.message) == (Status.NON_FINITE, START_NOT_FINITE)
+    assert not outcome.improved
 
 
 def test_starts_lie_in_their_ranges(config_of):

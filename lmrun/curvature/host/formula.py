@@ -40,12 +40,17 @@ class FormulaKernels(NumpyKernels):
         network: One formula.
         loss: A sum over elements of e = outputs - targets.
         expressions: What the formula computes.
+        by_sigma: Whether the weights are 1 / sigma^2 and the loss of a row is l(e / sigma), as in SciPy,
+            instead of l(e) / sigma^2; under mse both are the same.
     """
 
     knows_hessian = True
 
-    def __init__(self, network: Network, loss: Elementwise, expressions: Expressions) -> None:
+    def __init__(
+        self, network: Network, loss: Elementwise, expressions: Expressions, *, by_sigma: bool = False
+    ) -> None:
         super().__init__(network, loss)
+        self.by_sigma = by_sigma and not isinstance(loss, MeanSquaredError)
         self.elementwise = loss
         self.expressions = expressions
         self.value = self.host_value
@@ -127,17 +132,29 @@ class FormulaKernels(NumpyKernels):
         With l' and l'' of the loss of a row by an output f, the Hessian is the sum of l'' J^T J + l' f''.
         """
         here, errors = np.asarray(params), self.errors(params, inputs, targets)
-        slope, bend = self._slopes(errors)
-        weight = np.asarray(weights)
+        seen, weight, rate = self._seen(errors, weights)
+        slope, bend = self._slopes(seen)
         jacobian = self._jacobian(here, inputs, errors)
-        by_row = (slope.T * weight).ravel()
-        hessian: Array = (jacobian * (bend.T * weight).ravel()) @ jacobian.T
+        by_row = (slope.T * (rate * weight)).ravel()
+        hessian: Array = (jacobian * (bend.T * (rate * rate * weight)).ravel()) @ jacobian.T
 
         def bent(direction: Array) -> float:
             turned = self._turned(here, direction.astype(here.dtype), inputs, errors)
             return float(by_row @ turned.ravel())
 
         return jacobian @ by_row, hessian + polarized(len(here), bent).astype(here.dtype)
+
+    def _seen(self, errors: Array, weights: Tensor) -> tuple[Array, Array, Array]:
+        """What the loss sees of errors [rows, responses], the weights of its values, d seen / d errors.
+
+        Weights are [rows], or [rows, responses]; the last two [responses, rows] or what broadcasts to that.
+        """
+        weight = np.asarray(weights).T
+        if not self.by_sigma:
+            return errors, weight, np.ones_like(weight)
+        rate = np.sqrt(weight)
+        # Rows of weight 0 fill a chunk up.
+        return (errors.T * rate).T, np.sign(weight), rate
 
     def _slopes(self, errors: Array) -> tuple[Array, Array]:
         """The first and second derivative of every row's loss by its outputs, [rows, responses] each."""
@@ -188,23 +205,36 @@ class FormulaKernels(NumpyKernels):
 
     def _root(self, errors: Array, weights: Tensor) -> Array:
         """sqrt(w) F, [responses, rows] or what broadcasts to that."""
-        root: Array = np.sqrt(np.asarray(weights))
+        root: Array = np.sqrt(np.asarray(weights).T)
         if not isinstance(self.elementwise, MeanSquaredError):
-            root = root * np.asarray(self.elementwise.root(errors, np.zeros_like(errors))).T
+            seen, *_ = self._seen(errors, weights)
+            root = root * np.asarray(self.elementwise.root(seen, np.zeros_like(seen))).T
         return root
 
     def _value(self, errors: Array, weights: Tensor) -> float:
-        """Sum of w_i l_i, added up in float64."""
+        """Sum of w_i l_i; with weights of each response, of the mean over responses."""
+        seen, weight, _ = self._seen(errors, weights)
+        if weight.ndim == 1:
+            return self._summed(seen, weight)
+        return sum(self._summed(seen[:, [place]], own) for place, own in enumerate(weight)) / len(weight)
+
+    def _summed(self, seen: Array, weight: Array) -> float:
+        """Sum of w_i l_i over rows, added up in float64."""
         if isinstance(self.elementwise, MeanSquaredError):
-            values = np.mean(np.square(errors), axis=1)
+            values = np.mean(np.square(seen), axis=1)
         else:
-            values = np.asarray(self.elementwise.values(errors, np.zeros_like(errors)))
-        return float(np.sum(values * np.asarray(weights), dtype=np.float64))
+            values = np.asarray(self.elementwise.values(seen, np.zeros_like(seen)))
+        return float(np.sum(values * weight, dtype=np.float64))
+
+    def zero_loss(self, targets: Tensor, weights: Tensor) -> float:
+        """See `Kernels`."""
+        total = float(np.sum(np.asarray(weights), dtype=np.float64))
+        return self._value(-np.asarray(targets), weights) / max(total, 1e-30)
 
 
-def formula_kernels(network: Network, loss: Loss) -> FormulaKernels | None:
+def formula_kernels(network: Network, loss: Loss, *, by_sigma: bool = False) -> FormulaKernels | None:
     """Return the kernels of a formula in NumPy; None for other models, or a loss of another kind."""
     layers = network.model.layers
     if len(layers) != 1 or not isinstance(layers[0], Formula) or not isinstance(loss, Elementwise):
         return None
-    return FormulaKernels(network, loss, layers[0].expressions)
+    return FormulaKernels(network, loss, layers[0].expressions, by_sigma=by_sigma)

@@ -101,7 +101,16 @@ def _product_partials(u: Number, v: Number, z: Number) -> Partials:
 
 
 def _quotient_partials(u: Number, v: Number, z: Number) -> Partials:
-    return Partials(lambda: 1 / v, lambda: -z / v, lambda: (0.0, -1 / (v * v), 2 * z / (v * v)))
+    def twice() -> tuple[Number, Number, Number]:
+        square = v * v
+        return 0.0, _ratio(-1.0, square), 2 * z / square
+
+    return Partials(lambda: _ratio(1.0, v), lambda: -z / v, twice)
+
+
+def _ratio(above: float, below: Number) -> Number:
+    """A quotient; infinite for a constant of 0, as it is for arrays, where Python would raise."""
+    return float(np.divide(above, below)) if isinstance(below, float) else above / below
 
 
 def _power_partials(u: Number, v: Number, z: Number) -> Partials:
@@ -147,8 +156,11 @@ def _combined(
     second: Number = sum(slope * side.second for side, slope in sides)
     along = [side.first.get(0, 0.0) if isinstance(side, Jet) else 0.0 for side in (left, right)]
     squared = (along[0] * along[0], 2 * along[0] * along[1], along[1] * along[1])
-    for factor, product in zip(by.twice(), squared, strict=True):
-        second = second + factor * product
+    moving = (isinstance(left, Jet), len(sides) == len(along), isinstance(right, Jet))
+    for factor, product, moves in zip(by.twice(), squared, moving, strict=True):
+        # A constant does not move; its factor may be infinite (1e-200 squared is 0), and 0 times that NaN.
+        if moves:
+            second = second + factor * product
     return Jet(z, first, second)
 
 
