@@ -24,6 +24,7 @@ def short_config(
     *,
     sigma: str | None = None,
     loss: str | None = None,
+    samples: str = "rows",
 ) -> str:
     """Return the YAML text of a fit.
 
@@ -36,6 +37,7 @@ def short_config(
         starts: A `NAME=VALUE` for each parameter.
         sigma: A column of standard deviations of the target.
         loss: Its name; left out, the config's default.
+        samples: Where the samples of NPZ and MAT files lie, `rows` or `columns`.
 
     Raises:
         UsageError: Formula and starts do not fit the table or each other; the place in the formula is marked.
@@ -51,6 +53,8 @@ def short_config(
     dataset: dict[str, Any] = {"name": "table", "path": path, "inputs": inputs, "targets": [target]}
     if sigma is not None:
         dataset["sigma"] = sigma
+    if samples != "rows":
+        dataset["samples"] = samples
     text: dict[str, Any] = {
         "dataset": dataset,
         "model": {

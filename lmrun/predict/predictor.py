@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lmrun.datasets.checks import numbers
 from lmrun.datasets.npz import open_npz
+from lmrun.datasets.read_arrays import Samples
 from lmrun.datasets.table_files import read_parts
 from lmrun.errors import DataError, RunDirectoryError
 from lmrun.runs.files import read_json
@@ -31,6 +32,7 @@ class Predictor:
         targets: What it predicts.
         classes: Number of exclusive classes, 0 where there are none.
         answers: Whether its outputs are logits of yes and no.
+        samples: Where the samples of NPZ and MAT files lie, as in its training data.
     """
 
     model: Any
@@ -38,6 +40,7 @@ class Predictor:
     targets: tuple[str, ...]
     classes: int
     answers: bool = False
+    samples: Samples = "rows"
 
     def predict(self, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return the predicted columns for inputs [rows, ...]."""
@@ -91,6 +94,7 @@ def load_predictor(run: RunDirectory) -> Predictor:
         targets=tuple(columns["targets"]),
         classes=int(columns["classes"]),
         answers=columns["task"] == "classification" and not columns["classes"],
+        samples=columns.get("samples", "rows"),
     )
 
 
@@ -108,7 +112,7 @@ def predicted(predictor: Predictor, path: str, rows: int = ROWS) -> Iterator[dic
         for start in range(0, len(images), rows):
             yield predictor.predict(images[start : start + rows])
         return
-    for columns in read_parts(path, rows):
+    for columns in read_parts(path, rows, predictor.samples):
         made = predictor.predict(numbers(columns, [columns.single(name) for name in predictor.inputs]))
         named = {f"{name}_predicted" if name in columns.values else name: made[name] for name in made}
         yield {**columns.values, **named}

@@ -69,6 +69,7 @@ def prepare(
                 "targets": list(experiment.dataset.target_names),
                 "task": experiment.dataset.task,
                 "classes": experiment.dataset.classes,
+                "samples": getattr(config.dataset, "samples", "rows"),
             },
         ),
     )
