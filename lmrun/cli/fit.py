@@ -48,7 +48,10 @@ def fit(
     ] = False,
     samples: Annotated[
         Literal["rows", "columns"],
-        typer.Option(help="Where they lie in an NPZ or MAT file; MATLAB's toolbox has them in columns."),
+        typer.Option(
+            metavar="rows|columns",
+            help="Where they lie in an NPZ or MAT file; MATLAB's toolbox has them in columns.",
+        ),
     ] = "rows",
     loss: Annotated[
         str | None, typer.Option(help="What is minimized.  [default: mse]", show_default=False)

@@ -30,6 +30,7 @@ def predict(
     samples: Annotated[
         Literal["rows", "columns"] | None,
         typer.Option(
+            metavar="rows|columns",
             help="Where they lie in an NPZ or MAT file. Left out: as in the data of the run.",
             show_default=False,
         ),

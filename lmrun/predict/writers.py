@@ -132,7 +132,8 @@ class MatWriter:
             names = self._parts[0]
             joined = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
             with self._path.open("wb") as file:
-                savemat(file, joined, oned_as="column", do_compression=True)  # type: ignore[arg-type]  # the stubs know paths only
+                # The stubs know paths only.
+                savemat(file, joined, oned_as="column", do_compression=True)  # type: ignore[arg-type]
 
     def write(self, part: Part) -> None:
         """Append rows.
