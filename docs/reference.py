@@ -9,6 +9,7 @@ from __future__ import annotations
 import inspect
 import re
 from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 from typing import Any, get_type_hints
 
@@ -28,6 +29,9 @@ COMPARED = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclus
 LARGE = 2.0**62
 NOTE = "Written by `python docs/reference.py`; do not edit."
 Path_ = tuple[str, ...]
+
+
+whole_schema = cache(json_schema)
 
 
 def config_page() -> str:
@@ -102,7 +106,7 @@ def classes_of(annotation: Any) -> dict[str, type[Section]]:
 
 def table(section: type[Section], path: Path_) -> list[str]:
     """The keys of a class, but for the one that chooses it."""
-    schema, described = json_schema(), descriptions(section.__name__)
+    schema, described = whole_schema(), descriptions(section.__name__)
     definition = schema if section is Config else schema["$defs"][section.__name__]
     required = definition.get("required", [])
     lines = []
