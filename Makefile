@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV   := .venv
 BIN    := $(VENV)/bin
 
-.PHONY: help train test bench lint format clean
+.PHONY: help train test bench docs lint format clean
 
 help:
 	@echo "make train   set up, then train a network on sinc with Levenberg-Marquardt and draw its loss"
 	@echo "make test    set up, then run the whole test suite"
 	@echo "make bench   set up, then race lmrun against its peers (hours; make bench ARGS=--quick: minutes)"
+	@echo "make docs    set up, then build the docs as a site: build/docs/index.html"
 	@echo "make lint    set up, then ruff and mypy"
 	@echo "make format  set up, then let ruff rewrite the code"
 	@echo "make clean   remove the environment and all caches (runs/ stays)"
@@ -28,6 +29,14 @@ test: $(VENV)/.installed
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.run $(ARGS)
+
+$(VENV)/.docs-installed: $(VENV)/.installed
+	$(BIN)/python -m pip install --quiet --editable '.[docs]'
+	touch $@
+
+docs: $(VENV)/.docs-installed
+	$(BIN)/python -m sphinx -W --keep-going -q docs build/docs
+	@echo build/docs/index.html
 
 lint: $(VENV)/.installed
 	$(BIN)/ruff check .

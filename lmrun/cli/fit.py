@@ -5,9 +5,10 @@ from __future__ import annotations
 import re
 import shlex
 import sys
+from collections.abc import Mapping
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 
@@ -45,6 +46,13 @@ def fit(
     absolute_sigma: Annotated[
         bool, typer.Option("--absolute-sigma", help="Take --sigma as known, not as relative to each other.")
     ] = False,
+    samples: Annotated[
+        Literal["rows", "columns"],
+        typer.Option(
+            metavar="rows|columns",
+            help="Where they lie in an NPZ or MAT file; MATLAB's toolbox has them in columns.",
+        ),
+    ] = "rows",
     loss: Annotated[
         str | None, typer.Option(help="What is minimized.  [default: mse]", show_default=False)
     ] = None,
@@ -70,7 +78,7 @@ def fit(
     starts = [*(start or []), *(word for word in words if word not in overrides)]
     overrides += [] if seed is None else [f"seed={seed}"]
     _refuse(level, absolute_sigma, sigma, cases, bootstrap)
-    loaded = _load(data, formula, starts, overrides, sigma, loss)
+    loaded = _load(data, formula, starts, overrides, {"sigma": sigma, "loss": loss, "samples": samples})
     kind = "case" if cases else "residual"
     request = Request(level, absolute_sigma, profile, bootstrap or 0, kind)
     _refuse_other_losses(loaded, request)
@@ -97,7 +105,7 @@ def _refuse(
 
 
 def _load(
-    data: str, formula: str, starts: list[str], overrides: list[str], sigma: str | None, loss: str | None
+    data: str, formula: str, starts: list[str], overrides: list[str], options: Mapping[str, Any]
 ) -> LoadedConfig:
     """Make the config; it stands in the run directory as source.yaml."""
     from lmrun.config.load import load_text
@@ -109,8 +117,8 @@ def _load(
         raise UsageError(
             f"'{data}' stands where the table should: lmrun fit DATA.csv FORMULA --start {data} ..."
         )
-    columns = list(read_columns(str(path)).values)
-    text = short_config(str(path), columns, formula, starts, sigma=sigma, loss=loss, overrides=overrides)
+    columns = list(read_columns(str(path), options["samples"]).values)
+    text = short_config(str(path), columns, formula, starts, overrides=overrides, **options)
     typed = shlex.join(["lmrun", "fit", data, formula, *(["--start", *starts] if starts else [])])
     comment = " ".join(typed.split())
     return load_text(f"# {comment}\n{text}", Path("fit.yaml").absolute(), overrides, label="lmrun fit")

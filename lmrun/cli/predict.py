@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -13,14 +13,24 @@ from lmrun.errors import UsageError
 
 def predict(
     runs: Runs,
-    data: Annotated[Path, typer.Argument(metavar="DATA", help="CSV, Parquet or NPZ.", show_default=False)],
+    data: Annotated[
+        Path, typer.Argument(metavar="DATA", help="CSV, Parquet, NPZ or MAT.", show_default=False)
+    ],
     output: Annotated[
         Path | None,
         typer.Option(
             "--output",
             "-o",
             metavar="FILE",
-            help="CSV, Parquet or NPZ. Left out: DATA-predicted, in the same format and folder.",
+            help="CSV, Parquet, NPZ or MAT. Left out: DATA-predicted, in the same format and folder.",
+            show_default=False,
+        ),
+    ] = None,
+    samples: Annotated[
+        Literal["rows", "columns"] | None,
+        typer.Option(
+            metavar="rows|columns",
+            help="Where they lie in an NPZ or MAT file. Left out: as in the data of the run.",
             show_default=False,
         ),
     ] = None,
@@ -36,7 +46,7 @@ def predict(
     output = output or data.with_name(f"{data.stem}-predicted{data.suffix}")
     check_output(output)
     if not data.is_file():
-        raise UsageError(f"There is no file {data}. Name a CSV, Parquet or NPZ file of rows to predict.")
+        raise UsageError(f"There is no file {data}. Name a CSV, Parquet, NPZ or MAT file of rows to predict.")
     if output.resolve() == data.resolve():
         raise UsageError(f"{output} holds the rows to predict. Choose another -o.")
     if not output.parent.is_dir():
@@ -50,6 +60,6 @@ def predict(
 
     predictor = load_ensemble(found)
     with replacing(output) as temporary, WRITERS[output.suffix.lower()](temporary) as writer:
-        for part in predicted(predictor, str(data)):
+        for part in predicted(predictor, str(data), samples):
             writer.write(part)
     typer.echo(output)

@@ -208,6 +208,9 @@ class TableConfig(Section):
     """The columns that the model reads."""
     targets: Names
     """The columns that the model has to predict."""
+    samples: Literal["rows", "columns"] = "rows"
+    """Where the samples of NPZ and MAT files lie: `rows`, one per row; `columns`, one per column, as MATLAB's
+    toolbox has them."""
     sample_weight: str | None = None
     """A column of non-negative weights of the rows in the loss."""
     sigma: str | Names | None = None
@@ -221,6 +224,13 @@ class TableConfig(Section):
     """Of inputs and regression targets, fitted on the training rows: `standard` to mean 0 and standard
     deviation 1,
     `minmax` to [-1, 1]. Left out: `standard` for networks, `none` for formulas."""
+
+    @model_validator(mode="after")
+    def _only_arrays_lie_across(self) -> Self:
+        if self.samples == "columns" and not self.path.lower().endswith((".npz", ".mat")):
+            words = "columns is for NPZ and MAT files; the rows of other files are samples, remove it"
+            raise_problems([Problem(("samples",), words)])
+        return self
 
     @model_validator(mode="after")
     def _each_column_has_one_role(self) -> Self:

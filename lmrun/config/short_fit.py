@@ -58,6 +58,7 @@ def short_config(
     sigma: str | None = None,
     loss: str | None = None,
     overrides: Sequence[str] = (),
+    samples: str = "rows",
 ) -> str:
     """Return the YAML text of a fit.
 
@@ -72,6 +73,7 @@ def short_config(
         loss: Its name; left out, the config's default.
         overrides: The `KEY=VALUE` that will be applied; a parameter to which one gives an expression needs no
             start, and does not keep one.
+        samples: Where the samples of NPZ and MAT files lie, `rows` or `columns`.
 
     Raises:
         UsageError: Formula and starts do not fit the table or each other; the place in the formula is marked.
@@ -87,6 +89,8 @@ def short_config(
     dataset: dict[str, Any] = {"name": "table", "path": path, "inputs": inputs, "targets": [target]}
     if sigma is not None:
         dataset["sigma"] = sigma
+    if samples != "rows":
+        dataset["samples"] = samples
     text: dict[str, Any] = {
         "dataset": dataset,
         "model": {

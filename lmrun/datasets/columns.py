@@ -27,6 +27,7 @@ class Columns:
         line_of: From a row of the file, counted from 0, to its line, 0 where that is unknown;
             None for binary files.
         before: Rows of the file before these.
+        shapes: Those of the arrays of a NPZ or MAT file, which messages list instead of their columns.
     """
 
     path: str
@@ -35,6 +36,7 @@ class Columns:
     unusable: Mapping[str, str] = field(default_factory=dict)
     line_of: Callable[[int], int] | None = None
     before: int = 0
+    shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def place(self, row: int) -> str:
         """`row 3 (line 4)`: rows are counted from 1, without the header; lines as an editor counts them."""
@@ -99,6 +101,7 @@ class Columns:
         if near:
             hint = f"Did you mean '{folded[near[0]]}'?"
         else:
-            more = f", … ({len(known)} in all)" if len(known) > LISTED else ""
-            hint = f"It has: {', '.join(known[:LISTED])}{more}." if known else "It has none."
+            listed = [f"{array} {list(shape)}" for array, shape in self.shapes.items()] or known
+            more = f", … ({len(listed)} in all)" if len(listed) > LISTED else ""
+            hint = f"It has: {', '.join(listed[:LISTED])}{more}." if listed else "It has none."
         raise DataError(f"{self.path}: there is no column '{name}'. {hint}")

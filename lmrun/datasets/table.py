@@ -38,7 +38,7 @@ def load(config: TableConfig, *, seed: int, targets: TargetKind) -> Dataset:
     Raises:
         DataError: The file cannot be read, or a row or column does not serve.
     """
-    columns = read_columns(config.path)
+    columns = read_columns(config.path, config.samples)
     inputs, outputs = columns.expand(config.inputs), columns.expand(config.targets)
     _refuse_twice(config.path, (*inputs, *outputs))
     weigh = WEIGHTS[config.sigma is not None]

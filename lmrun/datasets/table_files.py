@@ -7,26 +7,37 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lmrun.datasets.columns import Columns
-from lmrun.datasets.read_arrays import read_mat, read_npz
+from lmrun.datasets.read_arrays import Samples, read_npz
 from lmrun.datasets.read_csv import read_csv, read_csv_parts
+from lmrun.datasets.read_mat import read_mat
 from lmrun.datasets.read_parquet import read_parquet, read_parquet_parts
 from lmrun.errors import DataError
 
-READERS: Mapping[str, Callable[[str], Columns]] = MappingProxyType(
-    {".csv": read_csv, ".tsv": read_csv, ".parquet": read_parquet, ".npz": read_npz, ".mat": read_mat}
+TABLES: Mapping[str, Callable[[str], Columns]] = MappingProxyType(
+    {".csv": read_csv, ".tsv": read_csv, ".parquet": read_parquet}
 )
+ARRAYS: Mapping[str, Callable[[str, Samples], Columns]] = MappingProxyType(
+    {".npz": read_npz, ".mat": read_mat}
+)
+"""Formats whose matrices can have their samples in rows or in columns."""
 
 
-def read_columns(path: str) -> Columns:
+def read_columns(path: str, samples: Samples = "rows") -> Columns:
     """Read a file by its suffix, upper or lower case.
+
+    Args:
+        path: The file.
+        samples: Where the samples of NPZ and MAT files lie; those of other formats are rows.
 
     Raises:
         DataError: The suffix is unknown, or the file is missing or damaged.
     """
     suffix = Path(path).suffix.lower()
-    if suffix not in READERS:
-        raise DataError(f"{path}: the suffix '{suffix}' is not one of {', '.join(READERS)}.")
-    return READERS[suffix](path)
+    if suffix in TABLES:
+        return TABLES[suffix](path)
+    if suffix in ARRAYS:
+        return ARRAYS[suffix](path, samples)
+    raise DataError(f"{path}: the suffix '{suffix}' is not one of {', '.join([*TABLES, *ARRAYS])}.")
 
 
 PARTS: Mapping[str, Callable[[str, int], Iterator[Columns]]] = MappingProxyType(
@@ -35,7 +46,7 @@ PARTS: Mapping[str, Callable[[str, int], Iterator[Columns]]] = MappingProxyType(
 """Formats that can be read without all of a file in memory."""
 
 
-def read_parts(path: str, rows: int) -> Iterator[Columns]:
+def read_parts(path: str, rows: int, samples: Samples = "rows") -> Iterator[Columns]:
     """Read a file by parts of at most `rows` rows; formats that know no parts are one.
 
     Raises:
@@ -45,4 +56,4 @@ def read_parts(path: str, rows: int) -> Iterator[Columns]:
     if suffix in PARTS:
         yield from PARTS[suffix](path, rows)
     else:
-        yield read_columns(path)
+        yield read_columns(path, samples)

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lmrun.datasets.checks import numbers
 from lmrun.datasets.npz import open_npz
+from lmrun.datasets.read_arrays import Samples
 from lmrun.datasets.table_files import read_parts
 from lmrun.errors import DataError, RunDirectoryError, UsageError
 from lmrun.runs.files import read_json
@@ -31,6 +32,7 @@ class Predictor:
         targets: What it predicts.
         classes: Number of exclusive classes, 0 where there are none.
         answers: Whether its outputs are logits of yes and no.
+        samples: Where the samples of NPZ and MAT files lie, as in its training data.
     """
 
     model: Any
@@ -38,6 +40,7 @@ class Predictor:
     targets: tuple[str, ...]
     classes: int
     answers: bool = False
+    samples: Samples = "rows"
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -84,6 +87,11 @@ class Ensemble:
     def inputs(self) -> tuple[str, ...]:
         """The columns that all read."""
         return self.members[0].inputs
+
+    @property
+    def samples(self) -> Samples:
+        """Where the samples of NPZ and MAT files lie, as in the training data of the first."""
+        return self.members[0].samples
 
     @property
     def input_shape(self) -> tuple[int, ...]:
@@ -148,15 +156,22 @@ def load_predictor(run: RunDirectory) -> Predictor:
         targets=tuple(columns["targets"]),
         classes=int(columns["classes"]),
         answers=columns["task"] == "classification" and not columns["classes"],
+        samples=columns.get("samples", "rows"),
     )
 
 
 def predicted(
-    predictor: Predictor | Ensemble, path: str, rows: int = ROWS
+    predictor: Predictor | Ensemble, path: str, samples: Samples | None = None, rows: int = ROWS
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the columns of a file with those that are predicted, part by part; of images, only the latter.
 
     A predicted column whose name the file has already ends in `_predicted`.
+
+    Args:
+        predictor: The model.
+        path: The file.
+        samples: Where the samples of NPZ and MAT files lie; as in the training data if not given.
+        rows: Of a part.
 
     Raises:
         DataError: The file cannot be read, a column is missing, or a row does not serve.
@@ -167,7 +182,7 @@ def predicted(
         for start in range(0, len(images), rows):
             yield predictor.predict(images[start : start + rows])
         return
-    for columns in read_parts(path, rows):
+    for columns in read_parts(path, rows, samples or predictor.samples):
         made = predictor.predict(numbers(columns, [columns.single(name) for name in predictor.inputs]))
         named = {f"{name}_predicted" if name in columns.values else name: made[name] for name in made}
         yield {**columns.values, **named}

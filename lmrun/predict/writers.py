@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
@@ -112,12 +113,57 @@ class NpzWriter:
         self._parts.append(dict(part))
 
 
+class MatWriter:
+    """A MATLAB file of version 5: a column vector per column, all at once at the end."""
+
+    def __init__(self, path: Path) -> None:
+        self._path = path
+        self._parts: list[Part] = []
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        if error is None:
+            from scipy.io import savemat
+
+            names = self._parts[0]
+            joined = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
+            with self._path.open("wb") as file:
+                # The stubs know paths only.
+                savemat(file, joined, oned_as="column", do_compression=True)  # type: ignore[arg-type]
+
+    def write(self, part: Part) -> None:
+        """Append rows.
+
+        Raises:
+            UsageError: MATLAB has no variables of such a name, or no such values.
+        """
+        for name, column in part.items():
+            if not MATLAB_NAME.fullmatch(name):
+                raise UsageError(
+                    f"MATLAB cannot have a variable '{name}'; choose another format with -o, such as .csv."
+                )
+            if column.dtype.kind not in "biufU":
+                raise UsageError(
+                    f"A MAT file cannot hold the column '{name}', which is no numbers; choose -o."
+                )
+        self._parts.append(dict(part))
+
+
+MATLAB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+"""What MATLAB's `isvarname` takes, but for its keywords."""
+
+
 WRITERS: Mapping[str, Callable[[Path], Writer]] = MappingProxyType(
     {
         ".csv": CsvWriter,
         ".tsv": partial(CsvWriter, separator="\t"),
         ".parquet": ParquetWriter,
         ".npz": NpzWriter,
+        ".mat": MatWriter,
     }
 )
 

@@ -99,6 +99,7 @@ def open_run(
                 "targets": list(experiment.dataset.target_names),
                 "task": experiment.dataset.task,
                 "classes": experiment.dataset.classes,
+                "samples": getattr(config.dataset, "samples", "rows"),
             },
         ),
     )

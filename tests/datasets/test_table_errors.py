@@ -211,28 +211,6 @@ def test_a_matrix_and_one_of_its_columns() -> None:
 @pytest.mark.parametrize(
     ("y", "expected"),
     [
-        (np.arange(3.0), "'y' is no column: it is a row of 3 values; save it as a column, y(:)."),
-        ({"a": 1}, "'y' is no column: it is no array of numbers or text."),
-        (
-            np.array([["a"], ["bc"], ["d"]], dtype=object),
-            "'y' is no column: it is no array of numbers or text.",
-        ),
-    ],
-)
-def test_mat(y: Any, expected: str) -> None:
-    savemat("d.mat", {"x": np.arange(3.0)[:, np.newaxis], "y": y})
-    assert message("d.mat") == f"d.mat: {expected}"
-
-
-def test_mat_of_version_7_3() -> None:
-    header = b"MATLAB 7.3 MAT-file".ljust(124) + b"\x00\x02IM"
-    Path("d.mat").write_bytes(header + b"\x89HDF\r\n\x1a\n" + bytes(512))
-    assert message("d.mat") == "d.mat: the file is MAT version 7.3; save it with save(..., '-v7')."
-
-
-@pytest.mark.parametrize(
-    ("y", "expected"),
-    [
         (pd.array([1, None, 3], dtype="Int64"), f"a missing value in the column 'y' at row 2; {NUMBER}"),
         (
             pd.array([True, None, False], dtype="boolean"),
