@@ -113,7 +113,7 @@ def statistics_lines(fit: Fit) -> Iterator[str]:
         yield "the correlations are in the run's summary, under fit.correlation"
     bootstrap = fit.get("bootstrap")
     if bootstrap:
-        draws = f"{bootstrap['draws']:,} draws by {bootstrap['kind']}"
+        draws = f"{bootstrap['draws']:,} draws {DRAWN.get(bootstrap['kind'], bootstrap['kind'])}"
         yield f"bootstrap: {draws}, {bootstrap['failed']:,} without a fit, seed {bootstrap['seed']}"
 
 
@@ -137,6 +137,8 @@ def reason_lines(fit: Fit) -> Iterator[str]:
     for reason, names in about.items():
         yield f"{', '.join(names)}: {reason}."
 
+
+DRAWN = {"residual": "by residual", "case": "by case", "normal": "of normal errors"}
 
 LABELS = {
     "residual_standard_deviation": "residual standard deviation",
@@ -187,6 +189,8 @@ def rounded(value: float | None, error: float | None, kept: int = ERROR_DIGITS) 
     """Write a value to the place of the last of the `kept` digits of its standard error."""
     if value is None:
         return "not finite"
+    if math.isinf(value):
+        return f"{value:g}"
     if not error or not value or not math.isfinite(error):
         return f"{value:.{WHOLE_DIGITS}g}"
     digits = min(max(_exponent(value) - _exponent(error) + kept, 3), 17)

@@ -95,6 +95,8 @@ def derived(answers: Answers, name: str, value: float, gradient: Float64) -> Est
     held = [other for other in answers.solution.held if slopes[other] != 0]
     if held:
         scale = Undefined(f"it follows {' and '.join(held)}, which the fit did not choose")
+    elif not gradient.any():
+        scale = Undefined("it has no slope there by what it follows, and no standard error to first order")
     elif np.isnan(size):
         scale = Undefined("the data do not determine what it depends on")
     return around(name, value, scale, size, factor_of(answers))

@@ -32,7 +32,7 @@ class Statistics:
         residual_sum_of_squares: S = |r|^2, weights included.
         residual_standard_deviation: s = sqrt(S / (m - p)).
         r_squared: 1 - S / sum w (y - mean)^2.
-        adjusted_r_squared: 1 - (1 - R^2) (m - 1) / (m - p).
+        adjusted_r_squared: 1 - (1 - R^2) (m - q) / (m - p), the spread being about the means of q targets.
         log_likelihood: log L at its maximum, see `log_likelihood`.
         aic: 2 k - 2 log L (Akaike 1974); k is p, and one more where sigma is estimated.
         aicc: aic + 2 k (k + 1) / (m - k - 1) (Hurvich and Tsai 1989).
@@ -67,7 +67,7 @@ def statistics(solution: Solution, factored: Factored) -> Statistics:
         residual_sum_of_squares=solution.residual_sum_of_squares,
         residual_standard_deviation=residual_standard_deviation(solution, p),
         r_squared=ratio,
-        adjusted_r_squared=_adjusted(ratio, m, p),
+        adjusted_r_squared=_adjusted(ratio, m, p, solution.observed.means),
         log_likelihood=likelihood,
         aic=likelihood if isinstance(likelihood, Undefined) else 2 * k - 2 * likelihood,
         aicc=_aicc(likelihood, m, k),
@@ -150,12 +150,12 @@ def r_squared(solution: Solution) -> Answer:
     return 1.0 - solution.residual_sum_of_squares / spread
 
 
-def _adjusted(ratio: Answer, m: int, p: int) -> Answer:
+def _adjusted(ratio: Answer, m: int, p: int, q: int) -> Answer:
     if isinstance(ratio, Undefined):
         return ratio
     if m <= p:
         return Undefined("there are no degrees of freedom")
-    return 1.0 - (1.0 - ratio) * (m - 1) / (m - p)
+    return 1.0 - (1.0 - ratio) * (m - q) / (m - p)
 
 
 def log_likelihood(solution: Solution, factored: Factored) -> Answer:

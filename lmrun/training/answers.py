@@ -5,15 +5,12 @@ from __future__ import annotations
 from typing import Any
 
 from lmrun.build import Experiment
+from lmrun.config.answers import AnswersConfig
 from lmrun.inference.answers import Answers, answer
 from lmrun.inference.documents import document, network_document, without
 from lmrun.inference.effective import effective
 from lmrun.inference.undefined import Undefined
-from lmrun.runs.layout import RunDirectory
-from lmrun.runs.summary import write_summary
-from lmrun.status import Status
 from lmrun.training.linearized import solution_of
-from lmrun.training.request import PLAIN, Request
 from lmrun.training.roles import others, parameters_of
 
 NOT_FINITE = "residuals or derivatives are not finite there"
@@ -22,16 +19,18 @@ MOST_WORK = 2e9
 a second on one core, at the end of a run that has done as much in every step."""
 
 
-def answers_of(experiment: Experiment, params: Any, request: Request = PLAIN) -> dict[str, Any] | None:
+def answers_of(
+    experiment: Experiment, params: Any, asked: AnswersConfig | None = None
+) -> dict[str, Any] | None:
     """Return the section of a formula or a network; None where there is nothing to say.
 
     Args:
         experiment: Its network holds `params`.
         params: The final parameters [n].
-        request: What to answer; a network has its own answers.
+        asked: What to answer; left out, what the config asks for. A network has its own answers.
     """
     if experiment.config.model.name == "formula":
-        return formula_answers(experiment, params, request)
+        return formula_answers(experiment, params, asked)
     return network_answers(experiment, params)
 
 
@@ -48,44 +47,33 @@ def network_answers(experiment: Experiment, params: Any) -> dict[str, Any] | Non
     return network_document(solution, effective(solution) if solution.finite else Undefined(NOT_FINITE))
 
 
-def formula_answers(experiment: Experiment, params: Any, request: Request = PLAIN) -> dict[str, Any]:
+def formula_answers(
+    experiment: Experiment, params: Any, asked: AnswersConfig | None = None
+) -> dict[str, Any]:
     """Return what there is to say of each parameter of a formula."""
+    asked = experiment.config.answers if asked is None else asked
     reason = no_least_squares(experiment)
     if reason is None:
-        solution = solution_of(experiment, params, known_sigma=request.known_sigma)
+        solution = solution_of(experiment, params, known_sigma=asked.known_sigma)
         if solution.finite:
-            return _answers(experiment, answer(solution, request.level), request)
+            return _answers(experiment, answer(solution, asked.level), asked)
         reason = NOT_FINITE
-    return without(experiment.network.named_params(), reason)
+    return without(experiment.network.named_params(), reason, asked.level)
 
 
-def _answers(experiment: Experiment, answers: Answers, request: Request) -> dict[str, Any]:
+def _answers(experiment: Experiment, answers: Answers, asked: AnswersConfig) -> dict[str, Any]:
     more = others(experiment, answers)
     found = document(answers, more, list(parameters_of(experiment)))
-    if request.profile or request.draws:
+    if asked.profile or asked.bootstrap:
         # It loads SciPy's optimizers, which a run that asks for nothing does not wait for.
         from lmrun.training.refits import Refits
 
         refits = Refits(experiment, answers)
-        if request.profile:
+        if asked.profile:
             found["profile"] = refits.profile()
-        if request.draws:
-            found["bootstrap"] = refits.bootstrap(request.draws, request.kind)
+        if asked.bootstrap:
+            found["bootstrap"] = refits.bootstrap(asked.bootstrap, asked.drawn)
     return found
-
-
-def answered(
-    experiment: Experiment, run: RunDirectory, summary: dict[str, Any], request: Request
-) -> dict[str, Any]:
-    """Return the summary of a run that has just ended with what was asked for, and write it.
-
-    A run that was interrupted goes on first.
-    """
-    if request == PLAIN or summary["status"] == Status.INTERRUPTED:
-        return summary
-    more = {**summary, "fit": formula_answers(experiment, experiment.network.params(), request)}
-    write_summary(run, more)
-    return more
 
 
 def no_least_squares(experiment: Experiment) -> str | None:

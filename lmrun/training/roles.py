@@ -63,12 +63,12 @@ def others(experiment: Experiment, answers: Answers) -> list[Estimate]:
     for name in (*model.fixed, *model.tied):
         made = named[name]
         value = float(np.ravel(made.value if isinstance(made, Jet) else made)[0])
-        if name in model.fixed:
-            why = Undefined("it is fixed")
-            found.append(Estimate(name, value, why, why))
+        if not isinstance(made, Jet):
+            fixed = "it is fixed" if name in model.fixed else "it follows parameters that are fixed"
+            found.append(Estimate(name, value, Undefined(fixed), Undefined(fixed)))
             continue
         gradient = np.zeros(len(params))
-        for place, slope in (made.first if isinstance(made, Jet) else {}).items():
+        for place, slope in made.first.items():
             gradient[place] = float(np.ravel(slope)[0])
         found.append(derived(answers, name, value, gradient))
     return found

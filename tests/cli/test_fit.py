@@ -11,6 +11,7 @@ from lmrun.cli import app
 from lmrun.cli.plotted import fitted
 from lmrun.config.load import load_config
 from lmrun.runs.layout import RunDirectory
+from lmrun.training import session
 
 NIST = Path(__file__).parents[1] / "data" / "nist_strd.json"
 MISRA = next(problem for problem in json.loads(NIST.read_text()) if problem["name"] == "Misra1a")
@@ -86,6 +87,44 @@ def test_sigma(table):
         assert ratio == pytest.approx(relative["residual_standard_deviation"], rel=1e-9)
 
 
+ASKED = ("--sigma", "s", "--absolute-sigma", "--level", "0.9", "--profile", "--bootstrap", "100")
+
+
+def test_answers_are_part_of_the_config(table):
+    """Trained again, or resumed, a run says the same."""
+    first = json.loads(invoke(table, FORMULA, *STARTS, *ASKED, "--name", "one", "--json").stdout)["fit"]
+    assert (first["level"], first["known_sigma"], first["bootstrap"]["kind"]) == (0.9, True, "normal")
+    again = invoke("runs/one/source.yaml", "--json", "--quiet", command="train")
+    assert json.loads(again.stdout)["fit"] == first
+    resolved = invoke("runs/one/config.yaml", "--json", "--quiet", command="train")
+    assert json.loads(resolved.stdout)["fit"] == first
+
+
+def test_answers_after_a_resumption(table, monkeypatch):
+    """What ends the process while draws are fitted leaves a run that goes on from there."""
+    whole = json.loads(invoke(table, FORMULA, *STARTS, *ASKED, "--json").stdout)["fit"]
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "answers_of", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        invoke(table, FORMULA, *STARTS, *ASKED, "--name", "stopped", "--quiet")
+    assert not Path("runs/stopped/summary.json").exists()
+    resumed = invoke("--resume", "stopped", "--json", "--quiet", command="train")
+    assert json.loads(resumed.stdout)["fit"] == whole
+
+
+def test_answers_of_several_responses_by_a_file(table):
+    Path("two.yaml").write_text(
+        "dataset: {name: table, path: a.csv, inputs: [x], targets: [y, s]}\n"
+        "model: {name: formula, expression: {y: b1*(1 - exp(-b2*x)), s: c + d*x},\n"
+        "        parameters: {b1: 250, b2: 5e-4, c: 0, d: 0}}\n"
+        "answers: {level: 0.9, profile: true}\n"
+    )
+    done = invoke("two.yaml", "answers.bootstrap=100", "answers.draw=case", command="train")
+    assert done.exit_code == 0
+    assert "90 % interval" in done.stderr
+    assert "by profile" in done.stderr
+    assert "100 draws by case" in done.stderr
+
+
 @pytest.mark.parametrize("loss", ["mae", "soft_l1"])
 def test_other_losses_have_no_standard_errors(table, loss):
     result = invoke(table, FORMULA, *STARTS, "--loss", loss)
@@ -102,6 +141,9 @@ def test_other_losses_have_no_standard_errors(table, loss):
         (("a.csv", FORMULA), 2, "'b1', 'b2' are no columns and have no starts."),
         (("a.csv", "y ~ b1*xx", "--start", "b1=1"), 2, "--start xx=1"),
         (("a.csv", FORMULA, *STARTS, "--level", "95"), 2, "--level: should lie between 0 and 1"),
+        (("a.csv", FORMULA, *STARTS, "--level", "0.9999999999999999"), 2, "is so near to 1"),
+        (("a.csv", FORMULA, *STARTS, "answers.known_sigma=true"), 2, "says what dataset.sigma means"),
+        (("a.csv", FORMULA, *STARTS, "answers.draw=normal"), 2, "set known_sigma: true"),
         (("a.csv", FORMULA, *STARTS, "--absolute-sigma"), 2, "name the column too"),
         (("a.csv", FORMULA, *STARTS, "--cases"), 2, "--cases says what --bootstrap N draws"),
         (("a.csv", FORMULA, *STARTS, "--bootstrap", "5"), 2, "--bootstrap"),
@@ -109,7 +151,11 @@ def test_other_losses_have_no_standard_errors(table, loss):
         (("a.csv", FORMULA, *STARTS, "--sigma", "s", "--loss", "huber"), 2, "weighs squared errors"),
         (("a.csv", FORMULA, *STARTS, "--sigma", "x"), 2, "the column 'x' is named twice"),
         (("a.csv", FORMULA, *STARTS, "--loss", "hubert"), 2, "Did you mean 'huber'?"),
-        (("a.csv", FORMULA, *STARTS, "--loss", "huber", "--profile"), 2, "--profile is for least squares"),
+        (
+            ("a.csv", FORMULA, *STARTS, "--loss", "huber", "--profile"),
+            2,
+            "answers.profile: is for least squares",
+        ),
         (("a.csv", FORMULA, *STARTS, "--loss", "mae", "--bootstrap", "100"), 2, "not for mae"),
         (("a.csv", FORMULA, *STARTS, "b3"), 2, "'b3' is not NAME=VALUE"),
         (("a.csv", FORMULA, *STARTS, "trainig.max_steps=3"), 2, "Did you mean 'training'?"),

@@ -73,6 +73,7 @@ def shown(fit, width=80):
         (0.0, 0.1, "0"),
         (1 / 3, None, "0.333333333333"),
         (None, 1.0, "not finite"),
+        (float("inf"), 1.0, "inf"),
     ],
 )
 def test_as_many_digits_as_are_meaningful(value, error, text):

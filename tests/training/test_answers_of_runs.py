@@ -11,6 +11,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from lmrun.build import build
+from lmrun.config.answers import AnswersConfig
 from lmrun.config.load import load_text
 from lmrun.inference.answers import answer
 from lmrun.inference.undefined import Undefined
@@ -18,7 +19,6 @@ from lmrun.training.answers import answers_of, formula_answers
 from lmrun.training.bands import bands_of
 from lmrun.training.linearized import solution_of
 from lmrun.training.refits import KernelModel, Refits
-from lmrun.training.request import Request
 
 NIST = {
     problem["name"]: problem
@@ -86,8 +86,8 @@ def test_a_line(folder, line, weighted):
     experiment = made(folder, LINE, "dataset.sample_weight=w") if weighted else line
     params, errors, deviation = least_squares(folder, weighted)
     experiment.network.assign(params)
-    request = Request(level=0.9, profile=True, draws=200, kind="residual" if weighted else "case")
-    found = formula_answers(experiment, params, request)
+    asked = AnswersConfig(level=0.9, profile=True, bootstrap=200, draw="residual" if weighted else "case")
+    found = formula_answers(experiment, params, asked)
     assert found["residual_standard_deviation"] == pytest.approx(deviation, rel=1e-10)
     for place, (name, one) in enumerate(found["estimates"].items()):
         assert one["value"] == params[place]
@@ -104,7 +104,7 @@ def test_sigma(folder, known):
     x, y, w = np.loadtxt(folder / "line.csv", delimiter=",", skiprows=1).T
     params, covariance = curve_fit(lambda x, a, b: a + b * x, x, y, sigma=w, absolute_sigma=known)
     inner = np.linalg.lstsq(np.stack([1 / w, x / w], axis=1), y / w)[0]
-    found = formula_answers(experiment, inner, Request(known_sigma=known, profile=True))
+    found = formula_answers(experiment, inner, AnswersConfig(known_sigma=known, profile=True))
     assert found["known_sigma"] == known
     for name, value, error in zip("ab", params, np.sqrt(np.diag(covariance)), strict=True):
         one = found["estimates"][name]
@@ -187,8 +187,11 @@ def test_several_responses(folder):
     X = np.concatenate([np.stack([one, x, zero], axis=1), np.stack([zero, x, one], axis=1)])
     both = np.concatenate([y, w])
     params, (squares,), _, _ = np.linalg.lstsq(X, both)
-    found = formula_answers(experiment, params, Request(profile=True, draws=200))
+    found = formula_answers(experiment, params, AnswersConfig(profile=True, bootstrap=200))
     assert found["observations"] == 2 * ROWS
+    spread = ROWS * (np.var(y) + np.var(w))
+    adjusted = 1 - squares / (2 * ROWS - 3) * (2 * ROWS - 2) / spread
+    assert found["adjusted_r_squared"] == pytest.approx(adjusted, rel=1e-10)
     inverse = np.linalg.inv(X.T @ X)
     errors = np.sqrt(squares / (2 * ROWS - 3) * np.diag(inverse))
     # The bootstrap leaves each response its own scatter, with that of the other in the same row.
