@@ -46,6 +46,9 @@ def effective_line(fit: Any) -> Iterator[tuple[str, str]]:
         reason = fit["reasons"].get("effective_parameters")
         text = f"not known: {reason}" if number is None else f"{number:.1f} of {size:,} parameters"
         yield "effective", text
+        bands = fit.get("remarks", {}).get("bands")
+        if bands:
+            yield "bands", bands
 
 
 def parameter_table(fit: Fit) -> Table:
@@ -97,7 +100,9 @@ def statistics_lines(fit: Fit) -> Iterator[str]:
     if freedom is not None:
         text = "" if deviation is None else f"residual standard deviation {deviation:.6g}, "
         yield f"{text}{freedom:,} degrees of freedom"
-        yield f"residual sum of squares {fit['residual_sum_of_squares']:.6g}"
+        squares = fit["residual_sum_of_squares"]
+        if squares is not None:
+            yield f"residual sum of squares {squares:.6g}"
     if fit.get("known_sigma") and freedom:
         squares = fit["residual_sum_of_squares"]
         yield f"sigma is known: chi² {squares:.6g}, per degree of freedom {squares / freedom:.4g}"
@@ -134,6 +139,8 @@ def reason_lines(fit: Fit) -> Iterator[str]:
     for name, one in (fit.get("bootstrap") or {}).get("estimates", {}).items():
         if one["reason"] is not None and one["reason"] not in told:
             about.setdefault(one["reason"], []).append(f"{name}'s bootstrap")
+    for name, remark in fit.get("remarks", {}).items():
+        about.setdefault(remark, []).append(name)
     for reason, names in about.items():
         yield f"{', '.join(names)}: {reason}."
 
@@ -142,6 +149,7 @@ DRAWN = {"residual": "by residual", "case": "by case", "normal": "of normal erro
 
 LABELS = {
     "residual_standard_deviation": "residual standard deviation",
+    "residual_sum_of_squares": "residual sum of squares",
     "r_squared": "R²",
     "adjusted_r_squared": "adjusted R²",
     "log_likelihood": "log-likelihood",

@@ -203,9 +203,7 @@ def _answers_are_of_least_squares(dataset: Any, model: Any, loss: Any, answers: 
         if not getattr(answers, name):
             continue
         if not isinstance(model, FormulaConfig):
-            yield Problem(
-                ("answers", name), f"is for formulas, and the model is a {model.name}; leave it out"
-            )
+            yield Problem(("answers", name), f"is for formulas, and the model is {model.name}; leave it out")
         elif loss is not None and loss.name != "mse":
             words = f"is for least squares, loss: mse, and not for {loss.name}; leave it out"
             yield Problem(("answers", name), words)

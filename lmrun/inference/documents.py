@@ -74,6 +74,15 @@ def network_document(solution: Solution, found: Effective | Undefined) -> dict[s
     }
 
 
+def network_without(size: int, reason: str) -> dict[str, Any]:
+    """Return the document of a network whose effective number of parameters is not known."""
+    return {
+        "parameters": size,
+        "effective_parameters": None,
+        "reasons": {"effective_parameters": reason},
+    }
+
+
 def without(values: Mapping[str, float], reason: str, level: float = LEVEL) -> dict[str, Any]:
     """Return the document of a fit that has no answers but the values of its parameters."""
     nothing = {"standard_error": None, "interval": None, "reason": reason}

@@ -29,7 +29,7 @@ class Statistics:
         observations: m.
         parameters: p.
         degrees_of_freedom: m - p.
-        residual_sum_of_squares: S = |r|^2, weights included.
+        residual_sum_of_squares: S = |r|^2, weights included; not defined under a robust loss.
         residual_standard_deviation: s = sqrt(S / (m - p)).
         r_squared: 1 - S / sum w (y - mean)^2.
         adjusted_r_squared: 1 - (1 - R^2) (m - q) / (m - p), the spread being about the means of q targets.
@@ -43,7 +43,7 @@ class Statistics:
     observations: int
     parameters: int
     degrees_of_freedom: int
-    residual_sum_of_squares: float
+    residual_sum_of_squares: Answer
     residual_standard_deviation: Answer
     r_squared: Answer
     adjusted_r_squared: Answer
@@ -72,6 +72,31 @@ def statistics(solution: Solution, factored: Factored) -> Statistics:
         aic=likelihood if isinstance(likelihood, Undefined) else 2 * k - 2 * likelihood,
         aicc=_aicc(likelihood, m, k),
         bic=likelihood if isinstance(likelihood, Undefined) else k * math.log(m) - 2 * likelihood,
+        relative_offset=relative_offset(solution, factored),
+    )
+
+
+def statistics_without_squares(solution: Solution, factored: Factored, why: Undefined) -> Statistics:
+    """Return what there is to say of a fit under another loss than squared errors.
+
+    Args:
+        solution: The fit.
+        factored: Its Jacobian.
+        why: Why there is no more.
+    """
+    m, p = solution.observed.count, factored.rank
+    return Statistics(
+        observations=m,
+        parameters=p,
+        degrees_of_freedom=max(0, m - p),
+        residual_sum_of_squares=why,
+        residual_standard_deviation=why,
+        r_squared=why,
+        adjusted_r_squared=why,
+        log_likelihood=why,
+        aic=why,
+        aicc=why,
+        bic=why,
         relative_offset=relative_offset(solution, factored),
     )
 

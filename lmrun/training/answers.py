@@ -6,14 +6,15 @@ from typing import Any
 
 from lmrun.build import Experiment
 from lmrun.config.answers import AnswersConfig
-from lmrun.inference.answers import Answers, answer
-from lmrun.inference.documents import document, network_document, without
+from lmrun.inference.answers import Answers
+from lmrun.inference.documents import document, network_document, network_without, without
 from lmrun.inference.effective import effective
 from lmrun.inference.undefined import Undefined
+from lmrun.training.bands import no_bands
+from lmrun.training.conclusions import NOT_FINITE, conclude, no_least_squares
 from lmrun.training.linearized import solution_of
-from lmrun.training.roles import others, parameters_of
+from lmrun.training.roles import others, parameters_of, remarks_on_bounds
 
-NOT_FINITE = "residuals or derivatives are not finite there"
 MOST_WORK = 2e9
 """Products of numbers in the factorization of a network's Jacobian, rows times squared parameters: a fifth of
 a second on one core, at the end of a run that has done as much in every step."""
@@ -22,7 +23,7 @@ a second on one core, at the end of a run that has done as much in every step.""
 def answers_of(
     experiment: Experiment, params: Any, asked: AnswersConfig | None = None
 ) -> dict[str, Any] | None:
-    """Return the section of a formula or a network; None where there is nothing to say.
+    """Return the section of a formula or a network; None for networks that predict classes.
 
     Args:
         experiment: Its network holds `params`.
@@ -31,20 +32,34 @@ def answers_of(
     """
     if experiment.config.model.name == "formula":
         return formula_answers(experiment, params, asked)
+    if experiment.dataset.task != "regression":
+        return None
     return network_answers(experiment, params)
 
 
-def network_answers(experiment: Experiment, params: Any) -> dict[str, Any] | None:
-    """Return how many parameters of a network its data determine.
+def network_answers(experiment: Experiment, params: Any) -> dict[str, Any]:
+    """Return how many parameters of a network its data determine, or why that is not known."""
+    why = not_counted(experiment)
+    if why is not None:
+        found = network_without(experiment.network.size, why)
+    else:
+        solution = solution_of(experiment, params)
+        found = network_document(solution, effective(solution) if solution.finite else Undefined(NOT_FINITE))
+    return _with_remarks(found, _remark_on_bands(experiment))
 
-    None under losses other than mse, and where it would take long: for large networks, and for those whose
-    Jacobian would have to be compiled first.
-    """
+
+def not_counted(experiment: Experiment) -> str | None:
+    """Return why the parameters that a network's data determine are not counted; None where they are."""
+    other_loss = no_least_squares(experiment)
+    if other_loss is not None:
+        return other_loss
     size, rows = experiment.network.size, experiment.dataset.train.rows * experiment.dataset.outputs
-    if no_least_squares(experiment) or experiment.kernels.compiles or rows * size**2 > MOST_WORK:
-        return None
-    solution = solution_of(experiment, params)
-    return network_document(solution, effective(solution) if solution.finite else Undefined(NOT_FINITE))
+    if rows * size**2 > MOST_WORK:
+        shape = f"{rows:,} rows and {size:,} columns"
+        return f"J has {shape}, and its factorization would take too long at the end of a run"
+    if experiment.kernels.compiles:
+        return "the derivatives that it takes would have to be compiled for it alone"
+    return None
 
 
 def formula_answers(
@@ -52,13 +67,10 @@ def formula_answers(
 ) -> dict[str, Any]:
     """Return what there is to say of each parameter of a formula."""
     asked = experiment.config.answers if asked is None else asked
-    reason = no_least_squares(experiment)
-    if reason is None:
-        solution = solution_of(experiment, params, known_sigma=asked.known_sigma)
-        if solution.finite:
-            return _answers(experiment, answer(solution, asked.level), asked)
-        reason = NOT_FINITE
-    return without(experiment.network.named_params(), reason, asked.level)
+    answers = conclude(experiment, params, asked.level, known_sigma=asked.known_sigma)
+    if isinstance(answers, Undefined):
+        return without(experiment.network.named_params(), answers.reason, asked.level)
+    return _answers(experiment, answers, asked)
 
 
 def _answers(experiment: Experiment, answers: Answers, asked: AnswersConfig) -> dict[str, Any]:
@@ -73,13 +85,14 @@ def _answers(experiment: Experiment, answers: Answers, asked: AnswersConfig) -> 
             found["profile"] = refits.profile()
         if asked.bootstrap:
             found["bootstrap"] = refits.bootstrap(asked.bootstrap, asked.drawn)
-    return found
+    return _with_remarks(found, remarks_on_bounds(experiment, answers) | _remark_on_bands(experiment))
 
 
-def no_least_squares(experiment: Experiment) -> str | None:
-    """Return why the residuals' squares say nothing of a run's parameters; None under mse."""
-    assert experiment.config.loss is not None, "a resolved config has a loss"
-    name = experiment.config.loss.name
-    if name == "mse":
-        return None
-    return f"standard errors are those of least squares, loss: mse, and the loss is {name}"
+def _remark_on_bands(experiment: Experiment) -> dict[str, str]:
+    why = no_bands(experiment)
+    return {} if why is None else {"bands": f"the figure has none: {why}"}
+
+
+def _with_remarks(found: dict[str, Any], remarks: dict[str, str]) -> dict[str, Any]:
+    """Add remarks, by what they are about, where there are any."""
+    return {**found, "remarks": remarks} if remarks else found

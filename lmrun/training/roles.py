@@ -51,6 +51,25 @@ def bounds_of(experiment: Experiment) -> tuple[Float64, Float64] | None:
     return lower, upper
 
 
+def remarks_on_bounds(experiment: Experiment, answers: Answers) -> dict[str, str]:
+    """Return by name which intervals value -+ t error go beyond a bound, of which errors know nothing."""
+    bounds = bounds_of(experiment)
+    if bounds is None:
+        return {}
+    remarks = {}
+    for estimate, *ends in zip(answers.estimates, *bounds, strict=True):
+        if isinstance(estimate.interval, Undefined):
+            continue
+        low, high = estimate.interval
+        beyond = [end for end, crossed in zip(ends, (low < ends[0], high > ends[1]), strict=True) if crossed]
+        if beyond:
+            words = " and ".join(f"{end:g}" for end in beyond)
+            remarks[estimate.name] = (
+                f"its interval goes beyond the bound {words}, where it cannot be; a profile keeps to it"
+            )
+    return remarks
+
+
 def others(experiment: Experiment, answers: Answers) -> list[Estimate]:
     """Return the estimates of parameters that are fixed or follow others, these by the delta method."""
     model = experiment.config.model

@@ -125,14 +125,28 @@ def test_answers_of_several_responses_by_a_file(table):
     assert "100 draws by case" in done.stderr
 
 
-@pytest.mark.parametrize("loss", ["mae", "soft_l1"])
-def test_other_losses_have_no_standard_errors(table, loss):
-    result = invoke(table, FORMULA, *STARTS, "--loss", loss)
+def test_robust_losses_have_standard_errors(table):
+    result = invoke(table, FORMULA, *STARTS, "--loss", "soft_l1", "--level", "0.9", "--name", "robust")
     assert result.exit_code == 0
-    assert (
-        f"b1, b2: standard errors are those of least squares, loss: mse, and the loss is {loss}."
-        in result.stdout
+    assert "90 % interval" in result.stdout
+    assert "AIC, AICc, BIC: only least squares, loss: mse, have that, and the loss is soft_l1." in " ".join(
+        result.stdout.replace("log-likelihood, ", "").split()
     )
+    fit = json.loads(Path("runs/robust/summary.json").read_text())["fit"]
+    plain = json.loads(invoke(table, FORMULA, *STARTS, "--json", "--quiet").stdout)["fit"]
+    for name, one in fit["estimates"].items():
+        # The residuals are a tenth of the scale: but for what each says of its own variance, least squares.
+        assert one["standard_error"] == pytest.approx(plain["estimates"][name]["standard_error"], rel=0.4)
+    curve = fitted(RunDirectory(Path("runs/robust"))).curve()
+    assert (curve.level, curve.prediction) == (0.9, None)
+    assert np.all(curve.confidence > 0)
+
+
+def test_mae_has_no_standard_errors(table):
+    result = invoke(table, FORMULA, *STARTS, "--loss", "mae", "--level", "0.9")
+    assert result.exit_code == 0
+    assert "90 % interval" in result.stdout
+    assert "b1, b2: the loss mae bends nowhere" in result.stdout
 
 
 @pytest.mark.parametrize(

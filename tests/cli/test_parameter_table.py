@@ -138,10 +138,19 @@ def test_a_reason_for_all_is_told_once():
     assert "covariance" not in shown(fit)
 
 
+def test_remarks():
+    fit = {**PLAIN, "remarks": {"b1": "its interval goes beyond", "bands": "the figure has none"}}
+    assert list(reason_lines(fit))[-2:] == ["b1: its interval goes beyond.", "bands: the figure has none."]
+    robust = {**PLAIN, "residual_standard_deviation": None, "residual_sum_of_squares": None}
+    assert "12 degrees of freedom" in shown(robust)
+    assert "sum of squares" not in shown(robust)
+
+
 def test_networks():
     fit = {"effective_parameters": 42.13, "parameters": 1061, "reasons": {}}
     assert list(effective_line(fit)) == [("effective", "42.1 of 1,061 parameters")]
     lost = {"effective_parameters": None, "parameters": 3, "reasons": {"effective_parameters": "why"}}
     assert list(effective_line(lost)) == [("effective", "not known: why")]
+    assert list(effective_line({**lost, "remarks": {"bands": "none"}}))[1:] == [("bands", "none")]
     assert shown(fit) == ""
     assert not list(effective_line(PLAIN)) + list(effective_line(None))

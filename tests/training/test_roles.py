@@ -81,6 +81,19 @@ def test_at_a_bound(line):
     assert drawn["a"]["standard_error"] == pytest.approx(a["standard_error"], rel=0.3)
 
 
+def test_an_interval_beyond_a_bound(line):
+    x, y, folder = line
+    slope, shift = np.polyfit(x, y, 1)
+    near = f"{{twice: {{start: -9, max: {slope + 1e-3}}}, a: {{start: 0, min: -90}}, c: C}}"
+    near = near.replace("C", "{start: 0, fixed: true}")
+    found = formula_answers(made(folder, near), np.array([slope, shift]))
+    assert list(found["remarks"]) == ["twice"]
+    assert found["remarks"]["twice"].startswith(f"its interval goes beyond the bound {slope + 1e-3:g}, where")
+    assert "remarks" not in formula_answers(
+        made(folder, ALL.replace("-0.6", "-5")), np.array([shift, slope]) / 2
+    )
+
+
 def test_bounds(line):
     experiment = made(line[2], ALL)
     lower, upper = bounds_of(experiment)
