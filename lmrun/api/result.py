@@ -11,9 +11,9 @@ from numpy.typing import NDArray
 
 from lmrun.api.tasks import Task
 from lmrun.build import Experiment
+from lmrun.config.answers import FEWEST_DRAWS, AnswersConfig, refused_level
 from lmrun.errors import UsageError
 from lmrun.training.answers import formula_answers
-from lmrun.training.request import Request
 
 Float64 = NDArray[np.float64]
 ROWS = 8192
@@ -129,11 +129,20 @@ class Result:
             cases: Whether the bootstrap draws rows, not residuals.
 
         Raises:
-            UsageError: The model is no formula, or the level is none.
+            UsageError: The model is no formula, the level is none, or the draws are too few.
         """
         if self.experiment.config.model.name != "formula":
             raise UsageError("answers: are about the parameters of a formula, and this model is a network.")
-        if not 0 < level < 1:
-            raise UsageError(f"level: should lie between 0 and 1, such as 0.95, not at {level:g}.")
-        request = Request(level, absolute_sigma, profile, bootstrap, "case" if cases else "residual")
-        return formula_answers(self.experiment, self.weights, request)
+        refused = refused_level(level)
+        if refused is not None:
+            raise UsageError(f"level: {refused}.")
+        if 0 < bootstrap < FEWEST_DRAWS:
+            raise UsageError(f"bootstrap: at least {FEWEST_DRAWS} draws say something, or 0 for none.")
+        asked = AnswersConfig(
+            level=level,
+            known_sigma=absolute_sigma,
+            profile=profile,
+            bootstrap=bootstrap or None,
+            draw="case" if cases else None,
+        )
+        return formula_answers(self.experiment, self.weights, asked)

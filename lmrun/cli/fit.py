@@ -6,7 +6,6 @@ import re
 import shlex
 import sys
 from collections.abc import Mapping
-from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -17,7 +16,6 @@ from lmrun.errors import UsageError
 
 if TYPE_CHECKING:
     from lmrun.config.load import LoadedConfig
-    from lmrun.training.request import Request
 
 SCHEMA_VERSION = 1
 
@@ -56,7 +54,9 @@ def fit(
     loss: Annotated[
         str | None, typer.Option(help="What is minimized.  [default: mse]", show_default=False)
     ] = None,
-    level: Annotated[float, typer.Option(help="Of all intervals.")] = 0.95,
+    level: Annotated[
+        float | None, typer.Option(help="Of all intervals.  [default: 0.95]", show_default=False)
+    ] = None,
     profile: Annotated[bool, typer.Option("--profile", help="Profile-likelihood intervals too.")] = False,
     bootstrap: Annotated[
         int | None, typer.Option(metavar="N", min=100, help="N fits to data drawn anew.", show_default=False)
@@ -71,18 +71,22 @@ def fit(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress, no result; errors only.")] = False,
 ) -> None:
     """Fit a formula to a table and print its parameters; columns in it are inputs, other names parameters."""
-    from lmrun.training.request import Request
-
     words = words or []
     overrides = [word for word in words if _is_override(word, formula)]
     starts = [*(start or []), *(word for word in words if word not in overrides)]
     overrides += [] if seed is None else [f"seed={seed}"]
     _refuse(level, absolute_sigma, sigma, cases, bootstrap)
-    loaded = _load(data, formula, starts, overrides, {"sigma": sigma, "loss": loss, "samples": samples})
-    kind = "case" if cases else "residual"
-    request = Request(level, absolute_sigma, profile, bootstrap or 0, kind)
-    _refuse_other_losses(loaded, request)
-    _finish(_fit(loaded, runs_dir, name, quiet, request), as_json, quiet)
+    asked = {
+        "level": level,
+        "known_sigma": absolute_sigma,
+        "profile": profile,
+        "bootstrap": bootstrap,
+        "draw": "case" if cases else None,
+    }
+    answers = {key: value for key, value in asked.items() if value not in {None, False}}
+    options = {"sigma": sigma, "loss": loss, "samples": samples}
+    loaded = _load(data, formula, starts, overrides, options, answers)
+    _finish(_fit(loaded, runs_dir, name, quiet), as_json, quiet)
 
 
 def _is_override(word: str, formula: str) -> bool:
@@ -94,10 +98,13 @@ def _is_override(word: str, formula: str) -> bool:
 
 
 def _refuse(
-    level: float, absolute_sigma: bool, sigma: str | None, cases: bool, bootstrap: int | None
+    level: float | None, absolute_sigma: bool, sigma: str | None, cases: bool, bootstrap: int | None
 ) -> None:
-    if not 0 < level < 1:
-        raise UsageError(f"--level: should lie between 0 and 1, such as 0.95, not at {level:g}.")
+    from lmrun.config.answers import refused_level
+
+    words = None if level is None else refused_level(level)
+    if words is not None:
+        raise UsageError(f"--level: {words}.")
     if absolute_sigma and sigma is None:
         raise UsageError("--absolute-sigma says what --sigma COLUMN means; name the column too.")
     if cases and bootstrap is None:
@@ -105,9 +112,15 @@ def _refuse(
 
 
 def _load(
-    data: str, formula: str, starts: list[str], overrides: list[str], options: Mapping[str, Any]
+    data: str,
+    formula: str,
+    starts: list[str],
+    overrides: list[str],
+    options: Mapping[str, Any],
+    answers: Mapping[str, Any],
 ) -> LoadedConfig:
     """Make the config; it stands in the run directory as source.yaml."""
+    from lmrun.config.dump import as_yaml
     from lmrun.config.load import load_text
     from lmrun.config.short_fit import short_config
     from lmrun.datasets.table_files import read_columns
@@ -119,42 +132,21 @@ def _load(
         )
     columns = list(read_columns(str(path), options["samples"]).values)
     text = short_config(str(path), columns, formula, starts, overrides=overrides, **options)
+    text += as_yaml({"answers": answers}) if answers else ""
     typed = shlex.join(["lmrun", "fit", data, formula, *(["--start", *starts] if starts else [])])
     comment = " ".join(typed.split())
     return load_text(f"# {comment}\n{text}", Path("fit.yaml").absolute(), overrides, label="lmrun fit")
 
 
-def _refuse_other_losses(loaded: LoadedConfig, request: Request) -> None:
-    loss = loaded.config.loss
-    for option, wanted in (("--profile", request.profile), ("--bootstrap", request.draws > 0)):
-        if wanted and loss is not None and loss.name != "mse":
-            raise UsageError(f"{option} is for least squares, --loss mse, and not for {loss.name}.")
-
-
-def _fit(
-    loaded: LoadedConfig, runs_dir: Path, name: str | None, quiet: bool, request: Request
-) -> dict[str, Any]:
+def _fit(loaded: LoadedConfig, runs_dir: Path, name: str | None, quiet: bool) -> dict[str, Any]:
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
-    from lmrun.training.answers import answered
     from lmrun.training.progress import make_progress
     from lmrun.training.session import execute, prepare
 
     experiment, run = prepare(loaded, runs_dir, name, ["lmrun", *sys.argv[1:]])
-    summary = execute(experiment, run, make_progress(quiet, loaded.config.training.log_seconds))
-    with _patience(quiet, request):
-        return answered(experiment, run, summary, request)
-
-
-def _patience(quiet: bool, request: Request) -> AbstractContextManager[Any]:
-    """Say on a terminal what takes a while."""
-    from rich.console import Console
-
-    console = Console(stderr=True)
-    if quiet or not request.draws or not console.is_terminal:
-        return nullcontext()
-    return console.status(f"{request.draws:,} fits to data drawn anew")
+    return execute(experiment, run, make_progress(quiet, loaded.config.training.log_seconds))
 
 
 def _finish(summary: dict[str, Any], as_json: bool, quiet: bool) -> None:

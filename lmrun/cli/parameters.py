@@ -53,6 +53,9 @@ def effective_lines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
         reason = fit["reasons"].get("effective_parameters")
         text = f"not known: {reason}" if number is None else f"{number:.1f} of {size:,} parameters"
         yield "effective", text
+        bands = fit.get("remarks", {}).get("bands")
+        if bands:
+            yield "bands", bands
 
 
 def parameter_table(fit: Fit) -> Table:
@@ -104,7 +107,9 @@ def statistics_lines(fit: Fit) -> Iterator[str]:
     if freedom is not None:
         text = "" if deviation is None else f"residual standard deviation {deviation:.6g}, "
         yield f"{text}{freedom:,} degrees of freedom"
-        yield f"residual sum of squares {fit['residual_sum_of_squares']:.6g}"
+        squares = fit["residual_sum_of_squares"]
+        if squares is not None:
+            yield f"residual sum of squares {squares:.6g}"
     if fit.get("known_sigma") and freedom:
         squares = fit["residual_sum_of_squares"]
         yield f"sigma is known: chi² {squares:.6g}, per degree of freedom {squares / freedom:.4g}"
@@ -120,7 +125,7 @@ def statistics_lines(fit: Fit) -> Iterator[str]:
         yield "the correlations are in the run's summary, under fit.correlation"
     bootstrap = fit.get("bootstrap")
     if bootstrap:
-        draws = f"{bootstrap['draws']:,} draws by {bootstrap['kind']}"
+        draws = f"{bootstrap['draws']:,} draws {DRAWN.get(bootstrap['kind'], bootstrap['kind'])}"
         yield f"bootstrap: {draws}, {bootstrap['failed']:,} without a fit, seed {bootstrap['seed']}"
 
 
@@ -141,12 +146,17 @@ def reason_lines(fit: Fit) -> Iterator[str]:
     for name, one in (fit.get("bootstrap") or {}).get("estimates", {}).items():
         if one["reason"] is not None and one["reason"] not in told:
             about.setdefault(one["reason"], []).append(f"{name}'s bootstrap")
+    for name, remark in fit.get("remarks", {}).items():
+        about.setdefault(remark, []).append(name)
     for reason, names in about.items():
         yield f"{', '.join(names)}: {reason}."
 
 
+DRAWN = {"residual": "by residual", "case": "by case", "normal": "of normal errors"}
+
 LABELS = {
     "residual_standard_deviation": "residual standard deviation",
+    "residual_sum_of_squares": "residual sum of squares",
     "r_squared": "R²",
     "adjusted_r_squared": "adjusted R²",
     "log_likelihood": "log-likelihood",
@@ -194,6 +204,8 @@ def rounded(value: float | None, error: float | None, kept: int = ERROR_DIGITS) 
     """Write a value to the place of the last of the `kept` digits of its standard error."""
     if value is None:
         return "not finite"
+    if math.isinf(value):
+        return f"{value:g}"
     if not error or not value or not math.isfinite(error):
         return f"{value:.{WHOLE_DIGITS}g}"
     digits = min(max(_exponent(value) - _exponent(error) + kept, 3), 17)

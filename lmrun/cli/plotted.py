@@ -80,7 +80,6 @@ def _curve(experiment: Experiment, splits: Mapping[str, Split], fit: Mapping[str
     """The curve over a single input, with its bands as the run's fit says; None for other runs."""
     import numpy as np
 
-    from lmrun.inference.intervals import LEVEL
     from lmrun.inference.undefined import Undefined
     from lmrun.training.bands import bands_of
 
@@ -91,12 +90,14 @@ def _curve(experiment: Experiment, splits: Mapping[str, Split], fit: Mapping[str
     part = _part(experiment, points)
     order = np.argsort(part.inputs[:, 0], kind="stable")
     x, y = part.inputs[order, 0], part.outputs[order, 0]
-    level, known = float(fit.get("level", LEVEL)), bool(fit.get("known_sigma"))
+    asked = experiment.config.answers
+    level, known = float(fit.get("level", asked.level)), bool(fit.get("known_sigma", asked.known_sigma))
     bands = bands_of(experiment, {"curve": points}, level, known_sigma=known)
     if isinstance(bands, Undefined):
         return Curve(x, y, note=f"no bands: {bands.reason}")
     confidence, prediction = (half[order] for half in bands.parts["curve"])
-    return Curve(x, y, confidence, prediction, bands.level, bands.note)
+    new = prediction if np.isfinite(prediction).any() else None
+    return Curve(x, y, confidence, new, bands.level, bands.note)
 
 
 def _points(splits: Sequence[Split]) -> Split:

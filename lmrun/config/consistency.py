@@ -212,6 +212,20 @@ def _deviations_divide_errors(
         yield Problem(path, f"{what} {words}, or a single column and loss: mse")
 
 
+def _answers_are_of_least_squares(dataset: Any, model: Any, loss: Any, answers: Any) -> Iterator[Problem]:
+    if answers.known_sigma and not (isinstance(dataset, TableConfig) and dataset.sigma is not None):
+        words = "says what dataset.sigma means; name its column too, or leave this out"
+        yield Problem(("answers", "known_sigma"), words)
+    for name in ("known_sigma", "profile", "bootstrap"):
+        if not getattr(answers, name):
+            continue
+        if not isinstance(model, FormulaConfig):
+            yield Problem(("answers", name), f"is for formulas, and the model is {model.name}; leave it out")
+        elif loss is not None and loss.name != "mse":
+            words = f"is for least squares, loss: mse, and not for {loss.name}; leave it out"
+            yield Problem(("answers", name), words)
+
+
 def _bounds_are_kept(optimizer: Any, model: Any) -> Iterator[Problem]:
     if not isinstance(model, FormulaConfig):
         return
@@ -275,6 +289,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("optimizer", "model", "training"), _restarts_are_by_lm),
     (("dataset", "loss"), _loss_fits),
     (("dataset", "model", "loss", "optimizer", "training"), _deviations_divide_errors),
+    (("dataset", "model", "loss", "answers"), _answers_are_of_least_squares),
     (("dataset", "training"), _patience_can_count),
     (("optimizer", "training"), _rate_can_decay),
     (("optimizer", "training"), _average_is_over_batches),

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, Self
 
 from pydantic import Field, model_validator
 
+from lmrun.config.answers import AnswersConfig
 from lmrun.config.base import Section, raise_problems
 from lmrun.config.consistency import problems_between
 from lmrun.config.datasets import DatasetConfig, Seed
@@ -57,6 +58,8 @@ class Config(Section):
     """How it is minimized."""
     training: TrainingConfig = TrainingConfig()
     """Batches and stopping rules."""
+    answers: AnswersConfig = AnswersConfig()
+    """What a fit says of its parameters."""
     alternatives: dict[str, Alternative] = Field(default_factory=dict)
     """The best known settings of other optimizers on this problem, by name; `optimizer=NAME` and `compare`
     use them."""
@@ -130,4 +133,6 @@ def resolve(config: Config) -> Config:
         data["optimizer"] |= defaults_of_lm(config, config.optimizer)
     if config.dataset.name == "table" and config.dataset.normalization is None:
         data["dataset"]["normalization"] = "none" if config.model.name == "formula" else "standard"
+    if config.answers.bootstrap is not None:
+        data["answers"]["draw"] = config.answers.drawn
     return type(config).model_validate(data)

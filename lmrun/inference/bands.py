@@ -11,7 +11,6 @@ from numpy.typing import ArrayLike
 
 from lmrun.inference.answers import Answers
 from lmrun.inference.intervals import Estimate, around, quantile
-from lmrun.inference.statistics import scale_of_errors
 from lmrun.inference.undefined import Float64, Undefined
 
 
@@ -69,15 +68,19 @@ def lengths_of(answers: Answers, gradients: Float64) -> Float64:
 def band_of(answers: Answers, lengths: Float64, weights: ArrayLike | None = None) -> Band | Undefined:
     """Return the band of predictions, or why there is none.
 
+    Where a fit does not say how observations scatter, there is none for a new one: NaN.
+
     Args:
         answers: Of the fit.
         lengths: Of the predictions' derivatives, see `lengths_of` [rows].
         weights: See `band`.
     """
-    scale = scale_of_errors(answers.solution, answers.factored)
-    if isinstance(scale, Undefined):
-        return scale
-    return band(lengths, scale, factor_of(answers), weights)
+    if isinstance(answers.scale, Undefined):
+        return answers.scale
+    factor = factor_of(answers)
+    if isinstance(answers.noise, Undefined):
+        return Band(factor * answers.scale * lengths, np.full_like(lengths, np.nan))
+    return band(lengths, answers.scale, factor, weights)
 
 
 def derived(answers: Answers, name: str, value: float, gradient: Float64) -> Estimate:
@@ -90,11 +93,13 @@ def derived(answers: Answers, name: str, value: float, gradient: Float64) -> Est
         gradient: Its derivatives by all parameters [n].
     """
     size = float(lengths_of(answers, gradient[None])[0])
-    scale = scale_of_errors(answers.solution, answers.factored)
+    scale = answers.scale
     slopes = dict(zip(answers.solution.names, gradient, strict=True))
     held = [other for other in answers.solution.held if slopes[other] != 0]
     if held:
         scale = Undefined(f"it follows {' and '.join(held)}, which the fit did not choose")
+    elif not gradient.any():
+        scale = Undefined("it has no slope there by what it follows, and no standard error to first order")
     elif np.isnan(size):
         scale = Undefined("the data do not determine what it depends on")
     return around(name, value, scale, size, factor_of(answers))

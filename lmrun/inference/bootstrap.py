@@ -1,4 +1,4 @@
-"""The bootstrap: the scatter of fits to data drawn again from the residuals, or from the rows."""
+"""The bootstrap: the scatter of fits to data drawn again, from residuals, from rows or with known errors."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from lmrun.inference.answers import Answers
 from lmrun.inference.refit import Refitted
 from lmrun.inference.undefined import Answer, Float64, Interval, Undefined
 from lmrun.seeding import Stream, generator
+
+DECIDED = 1 - 1e-9
+"""The leverage from which on the fit passes through an observation."""
 
 MOST_FAILED = 0.05
 """The share of draws without a fit from which on the others would be a chosen few."""
@@ -78,7 +81,7 @@ class Bootstrap:
     """A bootstrap.
 
     Attributes:
-        kind: What was drawn: `residual` or `case`.
+        kind: What was drawn, of `KINDS`.
         draws: The parameters of each fit [successful draws, n].
         failed: Number of draws without a fit.
         scatters: By the parameter's name.
@@ -98,20 +101,25 @@ class Influence:
         rows: The data.
 
     Attributes:
-        leverage: h = diag J C J^T [m] of the weighted rows.
-        changes: What the estimates change by when a row is left out [m, k]: C j r / (1 - h), one Gauss-Newton
-            step from the solution (Cook and Weisberg 1982, Residuals and Influence in Regression, chapter
-            5); exact for linear models.
+        leverage: h = diag J C J^T [m] of the weighted observations.
+        changes: What the estimates change by when a row is left out with all its responses, for the rows that
+            have some weight [counted rows, k]: C J_i^T (1 - H_i)^-1 r_i, one Gauss-Newton step from the
+            solution, H_i = J_i C J_i^T being the row's own block (Cook and Weisberg 1982, Residuals and
+            Influence in Regression, chapter 5); exact for linear models.
     """
 
     def __init__(self, answers: Answers, rows: Rows) -> None:
-        scale = np.sqrt(rows.weights)
+        scale, root = np.sqrt(rows.weights), answers.factored.root
         self.residual: Float64 = scale * (rows.values - rows.targets)
-        rotated = (scale[:, None] * rows.jacobian) @ answers.factored.root
+        rotated = (scale[:, None] * rows.jacobian) @ root
         self.leverage: Float64 = np.sum(rotated**2, axis=1)
-        # A row that the fit passes through whatever its target leaves no residual to correct.
-        self.rest: Float64 = np.where(self.leverage < 1 - 1e-9, 1 - self.leverage, 1.0)
-        self.changes: Float64 = rotated @ answers.factored.root.T * (self.residual / self.rest)[:, None]
+        # What the fit passes through whatever its target leaves no residual to correct.
+        self.rest: Float64 = np.where(self.leverage < DECIDED, 1 - self.leverage, 1.0)
+        blocks = rotated.reshape(rows.responses, -1, root.shape[1])[:, rows.counted].swapaxes(0, 1)
+        own, vectors = np.linalg.eigh(blocks @ blocks.swapaxes(1, 2))
+        turned = np.einsum("iqa,qi->ia", vectors, rows.by_row(self.residual)[:, rows.counted])
+        turned /= np.where(own < DECIDED, 1 - own, 1.0)
+        self.changes: Float64 = np.einsum("iqk,iqa,ia->ik", blocks, vectors, turned) @ root.T
 
 
 def residual_draws(rows: Rows, influence: Influence) -> Callable[[np.random.Generator], dict[str, Float64]]:
@@ -152,9 +160,25 @@ def case_draws(rows: Rows, influence: Influence) -> Callable[[np.random.Generato
     return draw
 
 
+def normal_draws(rows: Rows, influence: Influence) -> Callable[[np.random.Generator], dict[str, Float64]]:
+    """Return what draws targets f + e*, e* being normal with the known variances 1 / w.
+
+    The residuals decide nothing, as they do not in the standard errors of known sigma.
+    Source: Efron and Tibshirani 1993, section 6.5, the parametric bootstrap.
+    """
+    # What has no weight has no residual; its target does not matter.
+    spread = np.divide(1.0, np.sqrt(rows.weights), out=np.zeros_like(rows.weights), where=rows.weights > 0)
+
+    def draw(rng: np.random.Generator) -> dict[str, Float64]:
+        return {"targets": rows.values + spread * rng.normal(size=len(spread))}
+
+    return draw
+
+
 KINDS: dict[str, Callable[[Rows, Influence], Callable[[np.random.Generator], dict[str, Any]]]] = {
     "residual": residual_draws,
     "case": case_draws,
+    "normal": normal_draws,
 }
 """What is drawn."""
 
@@ -176,9 +200,14 @@ def bootstrap(
     draw = KINDS[kind](rows, influence)
     best = answers.solution.params
     fits = [refit(best, **draw(generator(seed, Stream.BOOTSTRAP, number))) for number in range(draws)]
-    found = np.array([fit.params for fit in fits if fit is not None]).reshape(-1, len(best))
+    whole = [fit for fit in fits if fit is not None and fit.rank >= answers.factored.rank]
+    found = np.array([fit.params for fit in whole]).reshape(-1, len(best))
     failed = draws - len(found)
-    few = Undefined(f"{failed:,} of {draws:,} fits to drawn data did not converge")
+    few = Undefined(
+        f"{failed:,} of {draws:,} fits to drawn data did not converge, or were not determined by them"
+    )
+    # The score of normal errors of known size is linear in them: it has no skewness.
+    changes = np.zeros_like(influence.changes) if kind == "normal" else influence.changes
     scatters: dict[str, Scatter] = {}
     for place, estimate in enumerate(answers.estimates):
         why = estimate.standard_error if isinstance(estimate.standard_error, Undefined) else None
@@ -186,7 +215,7 @@ def bootstrap(
         if why is not None:
             scatters[estimate.name] = Scatter(why, why, why)
             continue
-        change = influence.changes[:, answers.factored.places.index(place)]
+        change = changes[:, answers.factored.places.index(place)]
         scatters[estimate.name] = scatter(found[:, place], estimate.value, change, answers.level)
     return Bootstrap(kind, found, failed, scatters)
 
@@ -211,16 +240,23 @@ def scatter(draws: Float64, value: float, changes: Float64, level: float) -> Sca
     """
     tails = np.array([(1 - level) / 2, (1 + level) / 2])
     error = float(draws.std(ddof=1))
+    return Scatter(error, _between(draws, tails), _corrected(draws, value, changes, tails))
+
+
+def _corrected(draws: Float64, value: float, changes: Float64, tails: Float64) -> Interval | Undefined:
     below = (np.sum(draws < value) + 0.5 * np.sum(draws == value)) / len(draws)
     if not 0 < below < 1:
-        corrected: Interval | Undefined = Undefined("all draws lie on one side of the fit")
-    else:
-        deviations = changes.mean() - changes
-        bias = ndtri(below)
-        acceleration = np.sum(deviations**3) / (6 * np.sum(deviations**2) ** 1.5)
-        moved = bias + ndtri(tails)
-        corrected = _between(draws, ndtr(bias + moved / (1 - acceleration * moved)))
-    return Scatter(error, _between(draws, tails), corrected)
+        return Undefined("all draws lie on one side of the fit")
+    deviations = changes.mean() - changes
+    size = float(np.sum(deviations**2))
+    # Where no row changes anything, there is nothing skew.
+    acceleration = float(np.sum(deviations**3)) / (6 * size**1.5) if size**1.5 > 0 else 0.0
+    bias = ndtri(below)
+    moved = bias + ndtri(tails)
+    left = 1 - acceleration * moved
+    if not (left > 0).all():
+        return Undefined("so skew a scatter cannot be corrected at such a level")
+    return _between(draws, ndtr(bias + moved / left))
 
 
 def _between(draws: Float64, shares: Float64) -> Interval:

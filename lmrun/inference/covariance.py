@@ -89,6 +89,19 @@ def factor(solution: Solution) -> Factored:
     )
 
 
+def rank_of(jacobian: Float64, epsilon: float) -> int:
+    """Return the rank of J [m, k] by the singular values of its scaled columns, as `factor` does.
+
+    Args:
+        jacobian: J, finite.
+        epsilon: Of the arithmetic that made it.
+    """
+    norms = np.linalg.norm(jacobian, axis=0)
+    singular = np.linalg.svd(jacobian / np.where(norms > 0, norms, 1.0), compute_uv=False)
+    floor = max(jacobian.shape) * epsilon * singular.max(initial=0.0)
+    return int(np.sum(singular > floor))
+
+
 def mixed(factored: Factored, names: Sequence[str]) -> dict[str, Undefined]:
     """Return why the free parameters have no standard error that the data do not determine.
 

@@ -74,11 +74,20 @@ def network_document(solution: Solution, found: Effective | Undefined) -> dict[s
     }
 
 
-def without(values: Mapping[str, float], reason: str) -> dict[str, Any]:
+def network_without(size: int, reason: str) -> dict[str, Any]:
+    """Return the document of a network whose effective number of parameters is not known."""
+    return {
+        "parameters": size,
+        "effective_parameters": None,
+        "reasons": {"effective_parameters": reason},
+    }
+
+
+def without(values: Mapping[str, float], reason: str, level: float = LEVEL) -> dict[str, Any]:
     """Return the document of a fit that has no answers but the values of its parameters."""
     nothing = {"standard_error": None, "interval": None, "reason": reason}
     return {
-        "level": LEVEL,
+        "level": level,
         "estimates": {name: {"value": value, **nothing} for name, value in values.items()},
         "reasons": {"covariance": reason},
     }

@@ -12,7 +12,6 @@ from scipy.optimize import brentq
 from lmrun.inference.answers import Answers
 from lmrun.inference.intervals import quantile
 from lmrun.inference.refit import Refitted
-from lmrun.inference.statistics import scale_of_errors
 from lmrun.inference.undefined import Answer, Float64, Undefined
 
 FIRST = 0.25
@@ -86,7 +85,7 @@ class _Way:
 
     def __init__(self, answers: Answers, refit: Constrained, place: int, side: float, bound: float) -> None:
         solution, factored = answers.solution, answers.factored
-        scale = scale_of_errors(solution, factored)
+        scale = answers.scale
         assert not isinstance(scale, Undefined), "a parameter with a standard error"
         self.refit, self.place = refit, place
         self.name = solution.names[place]

@@ -14,6 +14,8 @@ from typing import Any, Protocol
 import numpy as np
 from scipy.optimize import least_squares
 
+from lmrun.inference.covariance import rank_of
+from lmrun.inference.solution import EPSILON
 from lmrun.inference.undefined import Float64
 
 TOLERANCE = 1e-12
@@ -39,10 +41,13 @@ class Refitted:
     Attributes:
         params: [n].
         squares: sum w (f - y)^2.
+        rank: Of the weighted Jacobian there: fewer than it has columns where the data do not determine all of
+            the parameters that were fitted.
     """
 
     params: Float64
     squares: float
+    rank: int
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,7 @@ class Refit:
         free: The places of the parameters that are fitted.
         lower: Bounds of all parameters [n]; None where no parameter has any.
         upper: The same from above.
+        epsilon: Of the model's arithmetic.
     """
 
     model: Model
@@ -64,6 +70,7 @@ class Refit:
     free: tuple[int, ...]
     lower: Float64 | None = field(default=None)
     upper: Float64 | None = field(default=None)
+    epsilon: float = EPSILON
 
     def __call__(
         self,
@@ -101,9 +108,11 @@ class Refit:
         begin = np.asarray(start, np.float64)[places]
         with np.errstate(all="ignore"):
             if not places:
-                return _finite(whole(begin), residual(begin))
+                return _finite(whole(begin), residual(begin), 0)
             found = self._solve(residual, jacobian, begin, places)
-        return None if found is None else _finite(whole(found.x), found.fun)
+        if found is None or not np.isfinite(found.jac).all():
+            return None
+        return _finite(whole(found.x), found.fun, rank_of(found.jac, self.epsilon))
 
     def _solve(
         self,
@@ -128,6 +137,6 @@ class Refit:
         return found if found.success else None
 
 
-def _finite(params: Float64, residual: Float64) -> Refitted | None:
+def _finite(params: Float64, residual: Float64, rank: int) -> Refitted | None:
     squares = float(residual @ residual)
-    return Refitted(params, squares) if np.isfinite(squares) and np.isfinite(params).all() else None
+    return Refitted(params, squares, rank) if np.isfinite(squares) and np.isfinite(params).all() else None

@@ -24,12 +24,14 @@ class Observed:
         squares: sum w y^2.
         spread: sum w (y - mean)^2 about the weighted mean of each target.
         log_weights: sum log w.
+        means: Number q of targets that have some weight, each with a mean.
     """
 
     count: int
     squares: float
     spread: float
     log_weights: float
+    means: int = 1
 
 
 def observe(targets: ArrayLike, weights: ArrayLike | None = None) -> Observed:
@@ -51,6 +53,7 @@ def observe(targets: ArrayLike, weights: ArrayLike | None = None) -> Observed:
         squares=float(np.sum(w * y**2)),
         spread=float(np.sum(w * (y - mean) ** 2)),
         log_weights=float(np.sum(np.log(w[counted]))),
+        means=int(np.sum(totals > 0)),
     )
 
 

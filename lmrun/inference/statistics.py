@@ -29,10 +29,10 @@ class Statistics:
         observations: m.
         parameters: p.
         degrees_of_freedom: m - p.
-        residual_sum_of_squares: S = |r|^2, weights included.
+        residual_sum_of_squares: S = |r|^2, weights included; not defined under a robust loss.
         residual_standard_deviation: s = sqrt(S / (m - p)).
         r_squared: 1 - S / sum w (y - mean)^2.
-        adjusted_r_squared: 1 - (1 - R^2) (m - 1) / (m - p).
+        adjusted_r_squared: 1 - (1 - R^2) (m - q) / (m - p), the spread being about the means of q targets.
         log_likelihood: log L at its maximum, see `log_likelihood`.
         aic: 2 k - 2 log L (Akaike 1974); k is p, and one more where sigma is estimated.
         aicc: aic + 2 k (k + 1) / (m - k - 1) (Hurvich and Tsai 1989).
@@ -43,7 +43,7 @@ class Statistics:
     observations: int
     parameters: int
     degrees_of_freedom: int
-    residual_sum_of_squares: float
+    residual_sum_of_squares: Answer
     residual_standard_deviation: Answer
     r_squared: Answer
     adjusted_r_squared: Answer
@@ -67,11 +67,36 @@ def statistics(solution: Solution, factored: Factored) -> Statistics:
         residual_sum_of_squares=solution.residual_sum_of_squares,
         residual_standard_deviation=residual_standard_deviation(solution, p),
         r_squared=ratio,
-        adjusted_r_squared=_adjusted(ratio, m, p),
+        adjusted_r_squared=_adjusted(ratio, m, p, solution.observed.means),
         log_likelihood=likelihood,
         aic=likelihood if isinstance(likelihood, Undefined) else 2 * k - 2 * likelihood,
         aicc=_aicc(likelihood, m, k),
         bic=likelihood if isinstance(likelihood, Undefined) else k * math.log(m) - 2 * likelihood,
+        relative_offset=relative_offset(solution, factored),
+    )
+
+
+def statistics_without_squares(solution: Solution, factored: Factored, why: Undefined) -> Statistics:
+    """Return what there is to say of a fit under another loss than squared errors.
+
+    Args:
+        solution: The fit.
+        factored: Its Jacobian.
+        why: Why there is no more.
+    """
+    m, p = solution.observed.count, factored.rank
+    return Statistics(
+        observations=m,
+        parameters=p,
+        degrees_of_freedom=max(0, m - p),
+        residual_sum_of_squares=why,
+        residual_standard_deviation=why,
+        r_squared=why,
+        adjusted_r_squared=why,
+        log_likelihood=why,
+        aic=why,
+        aicc=why,
+        bic=why,
         relative_offset=relative_offset(solution, factored),
     )
 
@@ -150,12 +175,12 @@ def r_squared(solution: Solution) -> Answer:
     return 1.0 - solution.residual_sum_of_squares / spread
 
 
-def _adjusted(ratio: Answer, m: int, p: int) -> Answer:
+def _adjusted(ratio: Answer, m: int, p: int, q: int) -> Answer:
     if isinstance(ratio, Undefined):
         return ratio
     if m <= p:
         return Undefined("there are no degrees of freedom")
-    return 1.0 - (1.0 - ratio) * (m - 1) / (m - p)
+    return 1.0 - (1.0 - ratio) * (m - q) / (m - p)
 
 
 def log_likelihood(solution: Solution, factored: Factored) -> Answer:

@@ -12,18 +12,32 @@ from numpy.typing import NDArray
 
 from lmrun.build import Experiment
 from lmrun.datasets.base import Split
-from lmrun.inference.answers import answer
 from lmrun.inference.bands import Band, Bands, band, band_of, lengths_of
 from lmrun.inference.effective import effective
 from lmrun.inference.intervals import LEVEL, quantile
 from lmrun.inference.undefined import Undefined
-from lmrun.training.answers import NOT_FINITE, no_least_squares
+from lmrun.training.conclusions import NOT_FINITE, conclude, no_least_squares
 from lmrun.training.linearized import solution_of, tables, unit_of
 
 Float64 = NDArray[np.float64]
 
 MOST_PARAMETERS = 2_000
 """Of a network: the singular values of as many take ten seconds."""
+
+
+def no_bands(experiment: Experiment) -> str | None:
+    """Return why the figure of a run has no bands whatever its fit; None where it has."""
+    dataset, size = experiment.dataset, experiment.network.size
+    if dataset.train.inputs.ndim != 2:
+        return "they are drawn over one input, and there are images"
+    if dataset.outputs != 1:
+        return f"they are drawn of one target, and there are {dataset.outputs}"
+    columns = dataset.train.inputs.shape[1]
+    if columns != 1:
+        return f"they are drawn over one input, and there are {columns}"
+    if experiment.config.model.name != "formula" and size > MOST_PARAMETERS:
+        return f"they are drawn of {MOST_PARAMETERS:,} parameters at most, and there are {size:,}"
+    return None
 
 
 def bands_of(
@@ -40,34 +54,32 @@ def bands_of(
         level: Of the bands.
         known_sigma: Whether the weights of a formula's rows are 1 / sigma^2 of known standard deviations.
     """
-    reason = no_least_squares(experiment)
-    if reason is not None:
-        return Undefined(reason)
     if experiment.config.model.name == "formula":
         return _formula(experiment, parts, level, known_sigma)
-    return _network(experiment, parts, level)
+    reason = no_least_squares(experiment)
+    return _network(experiment, parts, level) if reason is None else Undefined(reason)
 
 
 def _formula(
     experiment: Experiment, parts: Mapping[str, Split], level: float, known_sigma: bool
 ) -> Bands | Undefined:
-    solution = solution_of(experiment, experiment.network.params(), known_sigma=known_sigma)
-    if not solution.finite:
-        return Undefined(NOT_FINITE)
-    answers = answer(solution, level)
+    answers = conclude(experiment, experiment.network.params(), level, known_sigma=known_sigma)
+    if isinstance(answers, Undefined):
+        return answers
     found: dict[str, Band] = {}
     for name, split in parts.items():
         one = band_of(answers, _lengths(experiment, split, partial(lengths_of, answers)), split.weights)
         if isinstance(one, Undefined):
             return one
         found[name] = one
-    return Bands(level, found)
+    note = answers.noise.reason if isinstance(answers.noise, Undefined) else ""
+    return Bands(level, found, f"no prediction band: {note}" if note else "")
 
 
 def _network(experiment: Experiment, parts: Mapping[str, Split], level: float) -> Bands | Undefined:
     size = experiment.network.size
     if size > MOST_PARAMETERS:
-        return Undefined(f"bands are drawn of {MOST_PARAMETERS:,} parameters at most, and there are {size:,}")
+        return Undefined(f"they are drawn of {MOST_PARAMETERS:,} parameters at most, and there are {size:,}")
     solution = solution_of(experiment, experiment.network.params())
     if not solution.finite:
         return Undefined(NOT_FINITE)

@@ -92,8 +92,9 @@ class Refits:
         self.bounds = bounds_of(experiment)
         lower, upper = self.bounds or (None, None)
         self.refit = Refit(
-            model, model.of_rows(targets), model.of_rows(weights), answers.solution.free, lower, upper
-        )
+            model, model.of_rows(targets), model.of_rows(weights), answers.solution.free, lower, upper,
+            answers.solution.epsilon,
+        )  # fmt: skip
 
     def profile(self) -> dict[str, Any]:
         """Return the document of the profile-likelihood intervals."""

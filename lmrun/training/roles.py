@@ -51,6 +51,25 @@ def bounds_of(experiment: Experiment) -> tuple[Float64, Float64] | None:
     return lower, upper
 
 
+def remarks_on_bounds(experiment: Experiment, answers: Answers) -> dict[str, str]:
+    """Return by name which intervals value -+ t error go beyond a bound, of which errors know nothing."""
+    bounds = bounds_of(experiment)
+    if bounds is None:
+        return {}
+    remarks = {}
+    for estimate, *ends in zip(answers.estimates, *bounds, strict=True):
+        if isinstance(estimate.interval, Undefined):
+            continue
+        low, high = estimate.interval
+        beyond = [end for end, crossed in zip(ends, (low < ends[0], high > ends[1]), strict=True) if crossed]
+        if beyond:
+            words = " and ".join(f"{end:g}" for end in beyond)
+            remarks[estimate.name] = (
+                f"its interval goes beyond the bound {words}, where it cannot be; a profile keeps to it"
+            )
+    return remarks
+
+
 def others(experiment: Experiment, answers: Answers) -> list[Estimate]:
     """Return the estimates of parameters that are fixed or follow others, these by the delta method."""
     model = experiment.config.model
@@ -63,12 +82,12 @@ def others(experiment: Experiment, answers: Answers) -> list[Estimate]:
     for name in (*model.fixed, *model.tied):
         made = named[name]
         value = float(np.ravel(made.value if isinstance(made, Jet) else made)[0])
-        if name in model.fixed:
-            why = Undefined("it is fixed")
-            found.append(Estimate(name, value, why, why))
+        if not isinstance(made, Jet):
+            fixed = "it is fixed" if name in model.fixed else "it follows parameters that are fixed"
+            found.append(Estimate(name, value, Undefined(fixed), Undefined(fixed)))
             continue
         gradient = np.zeros(len(params))
-        for place, slope in (made.first if isinstance(made, Jet) else {}).items():
+        for place, slope in made.first.items():
             gradient[place] = float(np.ravel(slope)[0])
         found.append(derived(answers, name, value, gradient))
     return found

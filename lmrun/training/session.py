@@ -157,12 +157,15 @@ def execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> di
 def _execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> dict[str, Any]:
     progress.start(title(experiment.config), limits(experiment.config))
     _log(run, f"training {title(experiment.config)} on {experiment.device}")
+    said = ""
     try:
         outcome = train(experiment, run, progress)
+        said = to_come(experiment.config, outcome.status)
     finally:
-        progress.finish("")
-    summary = summarize(experiment, run, outcome, alone_so_far=next(_trained) == 0)
+        progress.finish(said)
     save_models(experiment, run, outcome)
+    # What ends the process in here leaves a run that can be resumed, and then has its answers too.
+    summary = summarize(experiment, run, outcome, alone_so_far=next(_trained) == 0)
     write_summary(run, summary)
     finish_manifest(run)
     _log(run, f"{outcome.status}: {outcome.message}")
@@ -172,6 +175,12 @@ def _execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> d
 def title(config: Config) -> str:
     """Name an experiment in a few words."""
     return f"{config.dataset.name} · {config.optimizer.name} · seed {config.seed}"
+
+
+def to_come(config: Config, status: Status) -> str:
+    """Say what takes a while after the training; nothing for runs that go on first."""
+    draws = config.answers.bootstrap
+    return f"{draws:,} fits to data drawn anew follow." if draws and status != Status.INTERRUPTED else ""
 
 
 def limits(config: Config) -> Limits:
@@ -204,6 +213,9 @@ def summarize(
         )
         remarks = remarks_of(experiment, state.best_params)
     experiment.network.assign(np.asarray(state.best_params))
+    asked = experiment.config.answers
+    if outcome.status == Status.INTERRUPTED:
+        asked = asked.plain
     return {
         "run": None if run is None else str(run.path),
         "status": str(outcome.status),
@@ -225,7 +237,7 @@ def summarize(
         "regularization": state.estimates,
         "peak_memory_bytes": peak_memory_bytes() if alone_so_far else None,
         "params": experiment.network.named_params(),
-        "fit": answers_of(experiment, state.best_params),
+        "fit": answers_of(experiment, state.best_params, asked),
     }
 
 

@@ -11,6 +11,7 @@ from lmrun.cli import app
 from lmrun.cli.plotted import fitted
 from lmrun.config.load import load_config
 from lmrun.runs.layout import RunDirectory
+from lmrun.training import session
 
 NIST = Path(__file__).parents[1] / "data" / "nist_strd.json"
 MISRA = next(problem for problem in json.loads(NIST.read_text()) if problem["name"] == "Misra1a")
@@ -162,14 +163,66 @@ def test_the_scale_of_a_robust_loss_is_in_standard_deviations_of_sigma(table):
     assert "outlier" not in result.stderr
 
 
-@pytest.mark.parametrize("loss", ["mae", "soft_l1"])
-def test_other_losses_have_no_standard_errors(table, loss):
-    result = invoke(table, FORMULA, *STARTS, "--loss", loss)
-    assert result.exit_code == 0
-    assert (
-        f"b1, b2: standard errors are those of least squares, loss: mse, and the loss is {loss}."
-        in result.stdout
+ASKED = ("--sigma", "s", "--absolute-sigma", "--level", "0.9", "--profile", "--bootstrap", "100")
+
+
+def test_answers_are_part_of_the_config(table):
+    """Trained again, or resumed, a run says the same."""
+    first = json.loads(invoke(table, FORMULA, *STARTS, *ASKED, "--name", "one", "--json").stdout)["fit"]
+    assert (first["level"], first["known_sigma"], first["bootstrap"]["kind"]) == (0.9, True, "normal")
+    again = invoke("runs/one/source.yaml", "--json", "--quiet", command="train")
+    assert json.loads(again.stdout)["fit"] == first
+    resolved = invoke("runs/one/config.yaml", "--json", "--quiet", command="train")
+    assert json.loads(resolved.stdout)["fit"] == first
+
+
+def test_answers_after_a_resumption(table, monkeypatch):
+    """What ends the process while draws are fitted leaves a run that goes on from there."""
+    whole = json.loads(invoke(table, FORMULA, *STARTS, *ASKED, "--json").stdout)["fit"]
+    with monkeypatch.context() as patch:
+        patch.setattr(session, "answers_of", lambda *_: (_ for _ in ()).throw(KeyboardInterrupt))
+        invoke(table, FORMULA, *STARTS, *ASKED, "--name", "stopped", "--quiet")
+    assert not Path("runs/stopped/summary.json").exists()
+    resumed = invoke("--resume", "stopped", "--json", "--quiet", command="train")
+    assert json.loads(resumed.stdout)["fit"] == whole
+
+
+def test_answers_of_several_responses_by_a_file(table):
+    Path("two.yaml").write_text(
+        "dataset: {name: table, path: a.csv, inputs: [x], targets: [y, s]}\n"
+        "model: {name: formula, expression: {y: b1*(1 - exp(-b2*x)), s: c + d*x},\n"
+        "        parameters: {b1: 250, b2: 5e-4, c: 0, d: 0}}\n"
+        "answers: {level: 0.9, profile: true}\n"
     )
+    done = invoke("two.yaml", "answers.bootstrap=100", "answers.draw=case", command="train")
+    assert done.exit_code == 0
+    assert "90 % interval" in done.stderr
+    assert "by profile" in done.stderr
+    assert "100 draws by case" in done.stderr
+
+
+def test_robust_losses_have_standard_errors(table):
+    result = invoke(table, FORMULA, *STARTS, "--loss", "soft_l1", "--level", "0.9", "--name", "robust")
+    assert result.exit_code == 0
+    assert "90 % interval" in result.stdout
+    assert "AIC, AICc, BIC: only least squares, loss: mse, have that, and the loss is soft_l1." in " ".join(
+        result.stdout.replace("log-likelihood, ", "").split()
+    )
+    fit = json.loads(Path("runs/robust/summary.json").read_text())["fit"]
+    plain = json.loads(invoke(table, FORMULA, *STARTS, "--json", "--quiet").stdout)["fit"]
+    for name, one in fit["estimates"].items():
+        # The residuals are a tenth of the scale: but for what each says of its own variance, least squares.
+        assert one["standard_error"] == pytest.approx(plain["estimates"][name]["standard_error"], rel=0.4)
+    curve = fitted(RunDirectory(Path("runs/robust"))).curve()
+    assert (curve.level, curve.prediction) == (0.9, None)
+    assert np.all(curve.confidence > 0)
+
+
+def test_mae_has_no_standard_errors(table):
+    result = invoke(table, FORMULA, *STARTS, "--loss", "mae", "--level", "0.9")
+    assert result.exit_code == 0
+    assert "90 % interval" in result.stdout
+    assert "b1, b2: the loss mae bends nowhere" in result.stdout
 
 
 @pytest.mark.parametrize(
@@ -178,6 +231,9 @@ def test_other_losses_have_no_standard_errors(table, loss):
         (("a.csv", FORMULA), 2, "'b1', 'b2' are no columns and have no starts."),
         (("a.csv", "y ~ b1*xx", "--start", "b1=1"), 2, "--start xx=1"),
         (("a.csv", FORMULA, *STARTS, "--level", "95"), 2, "--level: should lie between 0 and 1"),
+        (("a.csv", FORMULA, *STARTS, "--level", "0.9999999999999999"), 2, "is so near to 1"),
+        (("a.csv", FORMULA, *STARTS, "answers.known_sigma=true"), 2, "says what dataset.sigma means"),
+        (("a.csv", FORMULA, *STARTS, "answers.draw=normal"), 2, "set known_sigma: true"),
         (("a.csv", FORMULA, *STARTS, "--absolute-sigma"), 2, "name the column too"),
         (("a.csv", FORMULA, *STARTS, "--cases"), 2, "--cases says what --bootstrap N draws"),
         (("a.csv", FORMULA, *STARTS, "--bootstrap", "5"), 2, "--bootstrap"),
@@ -190,7 +246,11 @@ def test_other_losses_have_no_standard_errors(table, loss):
         (("a.csv", FORMULA, "--start", "exp=1"), 2, "--start: at character 1: the name 'exp' is that of"),
         (("a.csv", FORMULA, *STARTS, "--sigma", "x"), 2, "the column 'x' is named twice"),
         (("a.csv", FORMULA, *STARTS, "--loss", "hubert"), 2, "Did you mean 'huber'?"),
-        (("a.csv", FORMULA, *STARTS, "--loss", "huber", "--profile"), 2, "--profile is for least squares"),
+        (
+            ("a.csv", FORMULA, *STARTS, "--loss", "huber", "--profile"),
+            2,
+            "answers.profile: is for least squares",
+        ),
         (("a.csv", FORMULA, *STARTS, "--loss", "mae", "--bootstrap", "100"), 2, "not for mae"),
         (("a.csv", FORMULA, *STARTS, "b3"), 2, "'b3' is not NAME=VALUE"),
         (("a.csv", FORMULA, *STARTS, "trainig.max_steps=3"), 2, "Did you mean 'training'?"),

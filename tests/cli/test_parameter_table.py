@@ -73,6 +73,7 @@ def shown(fit, width=80):
         (0.0, 0.1, "0"),
         (1 / 3, None, "0.333333333333"),
         (None, 1.0, "not finite"),
+        (float("inf"), 1.0, "inf"),
     ],
 )
 def test_as_many_digits_as_are_meaningful(value, error, text):
@@ -137,11 +138,21 @@ def test_a_reason_for_all_is_told_once():
     assert "covariance" not in shown(fit)
 
 
+def test_remarks():
+    fit = {**PLAIN, "remarks": {"b1": "its interval goes beyond", "bands": "the figure has none"}}
+    assert list(reason_lines(fit))[-2:] == ["b1: its interval goes beyond.", "bands: the figure has none."]
+    robust = {**PLAIN, "residual_standard_deviation": None, "residual_sum_of_squares": None}
+    assert "12 degrees of freedom" in shown(robust)
+    assert "sum of squares" not in shown(robust)
+
+
 def test_networks():
     fit = {"effective_parameters": 42.13, "parameters": 1061, "reasons": {}}
     assert list(effective_lines({"fit": fit})) == [("effective", "42.1 of 1,061 parameters")]
     lost = {"effective_parameters": None, "parameters": 3, "reasons": {"effective_parameters": "why"}}
     assert list(effective_lines({"fit": lost})) == [("effective", "not known: why")]
+    told = {**lost, "remarks": {"bands": "none"}}
+    assert list(effective_lines({"fit": told}))[1:] == [("bands", "none")]
     assert shown(fit) == ""
     assert not [*effective_lines({"fit": PLAIN}), *effective_lines({"fit": None}), *effective_lines({})]
 

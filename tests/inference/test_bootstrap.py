@@ -11,6 +11,7 @@ from lmrun.inference.answers import answer
 from lmrun.inference.bootstrap import KINDS, Influence, Rows, bootstrap, scatter
 from lmrun.inference.refit import Refit, Refitted
 from lmrun.inference.undefined import Undefined
+from lmrun.seeding import Stream, generator
 
 
 def rows_of(fit, params):
@@ -25,9 +26,9 @@ def linear(fit):
     def refit(start, targets=None, weights=None):
         y = fit.y if targets is None else targets
         if weights is None:
-            return Refitted(solver @ y, 0.0)
+            return Refitted(solver @ y, 0.0, 2)
         W = X.T * weights
-        return Refitted(np.linalg.solve(W @ X, W @ y), 0.0)
+        return Refitted(np.linalg.solve(W @ X, W @ y), 0.0, 2)
 
     return refit
 
@@ -97,6 +98,63 @@ def test_leaving_a_row_out(rng):
     assert influence.leverage.sum() == pytest.approx(2)
 
 
+def test_leaving_a_row_of_two_responses_out(rng):
+    """It takes both observations with it."""
+    fit, _ = line(rng, rows=9)
+    y = np.concatenate([fit.y, fit.y + rng.normal(size=9)])
+    twice = Fit(fit.formula, np.tile(fit.x, 2), y, rng.uniform(0.5, 2, 18))
+    params = twice.polished([0.0, 0.0], 2)
+    influence = Influence(answer(twice.solution(params)), replace(rows_of(twice, params), responses=2))
+    assert influence.changes.shape == (9, 2)
+    for row in (0, 4):
+        weights = twice.weights.copy()
+        weights[[row, row + 9]] = 0
+        expected = linear(twice)(params, weights=weights).params - params
+        np.testing.assert_allclose(influence.changes[row], expected, rtol=1e-9)
+
+
+def test_errors_of_known_size_are_drawn(rng):
+    """Whatever the residuals are: a tenth of sigma, or none, with as many rows as parameters."""
+    for rows in (40, 2):
+        sigma = rng.uniform(1, 5, rows)
+        fit, params = line(rng, rows=rows, weights=1 / sigma**2)
+        answers = answer(fit.solution(params, known_sigma=True))
+        refit = Refit(fit, fit.y, fit.weights, (0, 1))
+        found = bootstrap(answers, rows_of(fit, params), refit, kind="normal", draws=800, seed=2)
+        for estimate in answers.estimates:
+            scattered = found.scatters[estimate.name]
+            assert scattered.standard_error == pytest.approx(estimate.standard_error, rel=0.1)
+            half = np.diff(estimate.interval)[0] / 2
+            assert scattered.bca == pytest.approx(estimate.interval, abs=0.25 * half)
+
+
+def test_draws_that_determine_nothing_are_no_fits(rng):
+    """Of five rows, as many draws as have fewer than three different ones."""
+    x = np.arange(5.0)
+    fit = Fit(lambda b, x: b[0] * np.exp(-b[1] * x) + b[2], x, 3 * np.exp(-0.7 * x) + [0.1, -0.1, 0.1, 0, 0])
+    params = fit.polished([3.0, 0.7, 0.0], 30)
+    rows, answers = rows_of(fit, params), answer(fit.solution(params))
+    refit = Refit(fit, fit.y, fit.weights, (0, 1, 2))
+    few = np.array([2.0, 3.0, 0.0, 0.0, 0.0])
+    assert refit(params, weights=few).rank == 2
+    found = bootstrap(answers, rows, refit, kind="case", draws=100, seed=1)
+    draw = KINDS["case"](rows, Influence(answers, rows))
+    weights = [draw(generator(1, Stream.BOOTSTRAP, number))["weights"] for number in range(100)]
+    lost = sum(np.count_nonzero(one) < 3 for one in weights)
+    assert found.failed >= lost > 5
+    reason = f"{found.failed} of 100 fits to drawn data did not converge, or were not determined by them"
+    assert found.scatters["b1"].bca == Undefined(reason)
+
+
+@pytest.mark.filterwarnings("error")
+def test_bca_without_a_number(rng):
+    draws = rng.normal(size=200)
+    still = scatter(draws, float(np.median(draws)), np.zeros(5), 0.9)
+    assert still.bca == pytest.approx(still.percentile, rel=1e-12)
+    skew = scatter(draws, 0.0, np.array([-100.0, 1, 1, 1, 1, 1, 1]), 1 - 1e-15)
+    assert skew.bca.reason.startswith("so skew a scatter")
+
+
 def test_a_nonlinear_fit():
     fit, params, _ = certified("Misra1a")
     answers = answer(fit.solution(params))
@@ -136,6 +194,8 @@ def test_in_words(rng):
     assert found.scatters["b2"].bca == Undefined("it is fixed")
     answers = answer(fit.solution(params))
     lost = bootstrap(answers, rows, lambda start, **data: None, draws=20)
-    assert lost.scatters["b1"].standard_error.reason == "20 of 20 fits to drawn data did not converge"
+    assert lost.scatters["b1"].standard_error.reason == (
+        "20 of 20 fits to drawn data did not converge, or were not determined by them"
+    )
     aside = scatter(np.linspace(2, 3, 50), 1.0, np.arange(5.0), 0.95)
     assert aside.bca == Undefined("all draws lie on one side of the fit")

@@ -70,7 +70,7 @@ def test_fits_that_fail_and_fits_that_are_no_minimum(rng):
     fit, params = line(rng)
     answers = answer(fit.solution(params))
     assert profiles(answers, lambda start, still=None: None)["b1"].upper.reason.endswith("does not converge")
-    better = profiles(answers, lambda start, still=None: Refitted(start, 0.0))["b1"].lower
+    better = profiles(answers, lambda start, still=None: Refitted(start, 0.0, 2))["b1"].lower
     assert better.reason.endswith("fits better than the fit itself, which is no minimum")
 
 

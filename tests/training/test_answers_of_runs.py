@@ -11,6 +11,7 @@ from scipy.stats import norm
 from scipy.stats import t as student
 
 from lmrun.build import build
+from lmrun.config.answers import AnswersConfig
 from lmrun.config.load import load_text
 from lmrun.inference.answers import answer
 from lmrun.inference.undefined import Undefined
@@ -18,7 +19,6 @@ from lmrun.training.answers import answers_of, formula_answers
 from lmrun.training.bands import bands_of
 from lmrun.training.linearized import solution_of
 from lmrun.training.refits import KernelModel, Refits
-from lmrun.training.request import Request
 
 NIST = {
     problem["name"]: problem
@@ -86,8 +86,8 @@ def test_a_line(folder, line, weighted):
     experiment = made(folder, LINE, "dataset.sample_weight=w") if weighted else line
     params, errors, deviation = least_squares(folder, weighted)
     experiment.network.assign(params)
-    request = Request(level=0.9, profile=True, draws=200, kind="residual" if weighted else "case")
-    found = formula_answers(experiment, params, request)
+    asked = AnswersConfig(level=0.9, profile=True, bootstrap=200, draw="residual" if weighted else "case")
+    found = formula_answers(experiment, params, asked)
     assert found["residual_standard_deviation"] == pytest.approx(deviation, rel=1e-10)
     for place, (name, one) in enumerate(found["estimates"].items()):
         assert one["value"] == params[place]
@@ -104,7 +104,7 @@ def test_sigma(folder, known):
     x, y, w = np.loadtxt(folder / "line.csv", delimiter=",", skiprows=1).T
     params, covariance = curve_fit(lambda x, a, b: a + b * x, x, y, sigma=w, absolute_sigma=known)
     inner = np.linalg.lstsq(np.stack([1 / w, x / w], axis=1), y / w)[0]
-    found = formula_answers(experiment, inner, Request(known_sigma=known, profile=True))
+    found = formula_answers(experiment, inner, AnswersConfig(known_sigma=known, profile=True))
     assert found["known_sigma"] == known
     for name, value, error in zip("ab", params, np.sqrt(np.diag(covariance)), strict=True):
         one = found["estimates"][name]
@@ -132,8 +132,10 @@ def test_normalized_targets_are_told_in_the_users_units(folder):
 
 
 def test_words_where_there_are_no_numbers(folder, line):
+    mae = formula_answers(made(folder, LINE, "loss=mae"), np.zeros(2))
+    assert mae["estimates"]["a"]["reason"].startswith("the loss mae bends nowhere")
     huber = formula_answers(made(folder, LINE, "loss=huber"), np.zeros(2))
-    assert huber["estimates"]["a"]["reason"].endswith("and the loss is huber")
+    assert huber["estimates"]["a"]["reason"].startswith("the fit is not at a minimum")
     lost = formula_answers(line, np.array([np.nan, 1.0]))
     assert lost["estimates"]["b"]["reason"] == "residuals or derivatives are not finite there"
     away = formula_answers(line, np.zeros(2))
@@ -175,7 +177,66 @@ def test_bands_of_a_network(folder):
     np.testing.assert_allclose(found.parts["test"].prediction ** 2 - confidence**2, rest**2 / 4, rtol=1e-9)
     other = made(folder, text, "loss=mae")
     assert isinstance(bands_of(other, {"training": train}), Undefined)
-    assert answers_of(other, other.network.params()) is None
+    said = answers_of(other, other.network.params())["reasons"]["effective_parameters"]
+    assert said == "only least squares, loss: mse, have that, and the loss is mae"
+
+
+@pytest.mark.parametrize(
+    ("overrides", "words"),
+    [
+        (("model.hidden=[3, 10000]",), "its factorization would take too long"),
+        (("optimizer=adam",), "would have to be compiled"),
+    ],
+)
+def test_networks_whose_parameters_are_not_counted(folder, overrides, words):
+    text = LINE.splitlines()[1] + "\nmodel: {name: mlp, hidden: [3]}\n"
+    experiment = made(folder, text, *overrides)
+    found = answers_of(experiment, experiment.network.params())
+    assert found["effective_parameters"] is None
+    assert words in found["reasons"]["effective_parameters"]
+
+
+@pytest.mark.parametrize("loss", ["huber", "soft_l1", "cauchy", "arctan"])
+@pytest.mark.parametrize("normalization", ["none", "standard"])
+def test_robust_losses(folder, loss, normalization):
+    """Against differences of the loss of every row as SciPy defines it, in the unit of the training."""
+    kind = "delta" if loss == "huber" else "scale"
+    scale = f"loss={{name: {loss}, {kind}: 0.3}}"
+    experiment = made(
+        folder, LINE, scale, f"dataset.normalization={normalization}", "dataset.sample_weight=w"
+    )
+    train = experiment.dataset.train
+    x, y, w = train.inputs[:, 0], train.targets[:, 0], train.weights
+    X = np.stack([np.ones(ROWS), x], axis=1)
+    half = 0.5 if loss == "huber" else 1.0
+
+    def slope(errors):
+        z = (errors / 0.3) ** 2
+        if loss == "huber":
+            return half * np.clip(errors, -0.3, 0.3)
+        return errors * {"soft_l1": (1 + z) ** -0.5, "cauchy": 1 / (1 + z), "arctan": 1 / (1 + z**2)}[loss]
+
+    params = np.linalg.lstsq(X, y)[0]
+    for _ in range(300):
+        errors = X @ params - y
+        weight = w * slope(errors) / errors
+        params = params - np.linalg.solve((X.T * weight) @ X, X.T @ (weight * errors))
+    errors = X @ params - y
+    bend = (slope(errors + 1e-6) - slope(errors - 1e-6)) / 2e-6
+    bread = np.linalg.inv((X.T * (w * bend)) @ X)
+    slopes = (w * slope(errors))[:, None] * X
+    expected = np.sqrt(np.diag(ROWS / (ROWS - 2) * bread @ slopes.T @ slopes @ bread))
+    found = formula_answers(experiment, params)
+    assert [one["standard_error"] for one in found["estimates"].values()] == pytest.approx(expected, rel=1e-6)
+    half_width = np.diff(found["estimates"]["a"]["interval"])[0] / 2
+    assert half_width == pytest.approx(student.ppf(0.975, ROWS - 2) * expected[0], rel=1e-6)
+    assert found["residual_sum_of_squares"] is None
+    assert found["reasons"]["aic"].startswith("only least squares")
+    experiment.network.assign(params)
+    bands = bands_of(experiment, {"training": train})
+    assert np.isnan(bands.parts["training"].prediction).all()
+    assert np.isfinite(bands.parts["training"].confidence).all()
+    assert bands.note.startswith("no prediction band: only least squares")
 
 
 def test_several_responses(folder):
@@ -187,8 +248,12 @@ def test_several_responses(folder):
     X = np.concatenate([np.stack([one, x, zero], axis=1), np.stack([zero, x, one], axis=1)])
     both = np.concatenate([y, w])
     params, (squares,), _, _ = np.linalg.lstsq(X, both)
-    found = formula_answers(experiment, params, Request(profile=True, draws=200))
+    found = formula_answers(experiment, params, AnswersConfig(profile=True, bootstrap=200))
     assert found["observations"] == 2 * ROWS
+    assert found["remarks"]["bands"] == "the figure has none: they are drawn of one target, and there are 2"
+    spread = ROWS * (np.var(y) + np.var(w))
+    adjusted = 1 - squares / (2 * ROWS - 3) * (2 * ROWS - 2) / spread
+    assert found["adjusted_r_squared"] == pytest.approx(adjusted, rel=1e-10)
     inverse = np.linalg.inv(X.T @ X)
     errors = np.sqrt(squares / (2 * ROWS - 3) * np.diag(inverse))
     # The bootstrap leaves each response its own scatter, with that of the other in the same row.
