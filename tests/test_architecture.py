@@ -48,6 +48,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "report": {"runs", "compare", "plotting", "config", "errors", "status"},
     "predict": {"runs", "datasets", "models", "config", "errors", "status"},
     "export": {"predict", "runs", "models", "config", "errors", "status"},
+    "api": ANYTHING - {"cli", "__main__"},
     "cli": ANYTHING,
     "__main__": {"cli"},
 }

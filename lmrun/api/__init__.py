@@ -1,0 +1,1 @@
+"""lmrun from Python: what `import lmrun` offers, reached by its names there."""
