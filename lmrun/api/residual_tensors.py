@@ -36,29 +36,40 @@ that of float32."""
 
 
 class Traced:
-    """A function of tensors, compiled by XLA where XLA can, and run by TensorFlow elsewhere.
+    """A function of tensors, traced once, compiled by XLA where XLA can, and run by TensorFlow elsewhere.
+
+    It is traced on its own and only then compiled: within XLA the derivatives of some operations, such as
+    slices, are others, which have no derivatives themselves.
 
     Args:
-        function: Takes tensors, returns one.
+        function: Takes tensors, of the same shapes at each call; returns one.
         fuse: Whether to ask XLA at all.
     """
 
     def __init__(self, function: Callable[..., Tensor], *, fuse: bool = True) -> None:
-        self._function = function
-        self._compiled = Compiled(function, fuse=fuse)
-        self._works = not fuse
+        self._function = tf.function(function, autograph=False)
+        self._fuse = fuse
+        self._compiled: Compiled[..., Tensor] | None = None
 
     def __call__(self, *args: Tensor) -> Array:
         """Return the result as an array."""
+        if self._compiled is not None:
+            return np.asarray(self._compiled(*args))
+        concrete = self._function.get_concrete_function(*args)
+
+        def call(*given: Tensor) -> Tensor:
+            return concrete(*given)
+
+        compiled: Compiled[..., Tensor] = Compiled(call, fuse=self._fuse)
         try:
-            made = np.asarray(self._compiled(*args))
+            made = np.asarray(compiled(*args))
         except tf.errors.OpError:
-            # XLA has no code for some operations, nor for shapes that depend on values.
-            if self._works:
+            if not self._fuse:
                 raise
-            self._compiled = Compiled(self._function, fuse=False)
-            made = np.asarray(self._compiled(*args))
-        self._works = True
+            # XLA has no code for some operations, nor for shapes that depend on values.
+            compiled = Compiled(call, fuse=False)
+            made = np.asarray(compiled(*args))
+        self._compiled = compiled
         return made
 
 
