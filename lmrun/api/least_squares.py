@@ -82,14 +82,16 @@ def least_squares(
         f_scale: The residual from which on a robust loss counts less; 1 if left out.
         optimizer: `lm`, `gauss-newton` or `newton` (TensorFlow only), or a mapping as in a config.
         damping: See the config's `optimizer.damping`. Left out: a trust region scaled by the parameters'
-            sizes.
-        solver: `qr` or `cholesky`. Left out: `qr` up to 500 parameters, `cholesky` beyond.
+            sizes; for networks (there are matrices among the parameters), for more than 500 parameters, or
+            more than residuals, `nielsen`.
+        solver: `qr` or `cholesky`. Left out: `qr`, and for networks and so on `cholesky`.
         acceleration: `geodesic` or `none`. Left out: `geodesic` for TensorFlow.
         max_steps: Stop after this many steps; 1,000 where no other limit is set.
         max_seconds: Stop after this many seconds, compilation included.
         target_loss: Stop once the mean of the squared residuals is at or below this.
-        gradient_tolerance: Stop once the largest |element| of J^T r is at or below this; 0 if left out.
-        step_tolerance: Stop once |step| <= step_tolerance (|params| + step_tolerance); 0 if left out.
+        gradient_tolerance: Stop once the largest |element| of J^T r is at or below this. Left out: 0, and
+            1e-12 for networks and so on.
+        step_tolerance: Stop once |step| <= step_tolerance (|params| + step_tolerance). Left out: the same.
         callback: Gets a dictionary after each step (step, seconds, loss, damping, ...); raises StopIteration
             to end the run.
 
@@ -125,8 +127,16 @@ def least_squares(
     functions = _functions(with_arguments(residuals), params, slopes, box)
     values, jacobian = Remembered(functions.values, 4), Remembered(functions.jacobian, 1)
     functions = replace(functions, values=values, jacobian=jacobian)
-    options = with_defaults(options, _known(functions))
-    problem = loss_problem(functions, options.robust, options.form(_known(functions)), box)
+    known = Known(
+        size=params.size,
+        rows=functions.rows,
+        bends=functions.bent is not None,
+        curves=functions.curved is not None,
+        epsilon=functions.epsilon,
+        network=any(len(shape) > 1 for shape in params.shapes),
+    )
+    options = with_defaults(options, known)
+    problem = loss_problem(functions, options.robust, options.form(known), box)
     _check_jacobian(jacobian(params.start), params)
     ended = minimize(problem, _optimizer(options), params.start, options.training, callback)
     params.assign(ended.params)
@@ -138,11 +148,6 @@ def least_squares(
         "epsilon": functions.epsilon,
     }
     return result_of(ended, values, jacobian, options.robust, box, more)
-
-
-def _known(functions: Curved) -> Known:
-    bends, curves = functions.bent is not None, functions.curved is not None
-    return Known(functions.size, functions.rows, bends, curves, functions.epsilon)
 
 
 def _functions(

@@ -13,7 +13,7 @@ from lmrun.api.residual_losses import ROBUST, SQUARES, Robust, own
 from lmrun.config.base import PositiveFloat, Section, dotted
 from lmrun.config.losses import HuberConfig, LossConfig, MseConfig, RobustLoss
 from lmrun.config.optimizers import GaussNewtonConfig, LmConfig, NewtonConfig, OptimizerConfig
-from lmrun.config.schema import DEFAULT_STEPS
+from lmrun.config.schema import DEFAULT_STEPS, TOLERANCES
 from lmrun.config.training import TrainingConfig
 from lmrun.curvature.forms import SOLVERS, Sizes
 from lmrun.errors import ConfigError
@@ -23,9 +23,9 @@ DOUBLE = float(np.finfo(np.float64).eps)
 ROBUST_RADIUS = 1.0
 """With it the first step changes no parameter by much more than its own size. Where a robust loss is flat,
 far from its minimum, weighted squares would lead much farther (SciPy begins with the same radius)."""
-QR_MOST = 500
-"""Parameters up to which steps are solved by an orthogonal factorization where nothing else is said. It has
-twice the digits; beyond, it takes many times as long as J^T J."""
+FORMULA_MOST = 500
+"""Parameters up to which the defaults can be those of formulas: an orthogonal factorization has twice the
+digits, but takes many times as long as J^T J where there are many."""
 
 
 class _Options(Section):
@@ -47,6 +47,8 @@ class Known:
         bends: Whether second derivatives along a line are known.
         curves: Whether all second derivatives are.
         epsilon: Of the arithmetic of the residuals.
+        network: Whether there are matrices among the parameters: many of a network's weights begin at 0 and
+            have no size that scaling could go by, and nothing determines all of them.
     """
 
     size: int
@@ -54,6 +56,12 @@ class Known:
     bends: bool
     curves: bool
     epsilon: float
+    network: bool = False
+
+    @property
+    def like_formula(self) -> bool:
+        """Whether the defaults are those of formulas, or those of networks (`config.schema`)."""
+        return not self.network and self.size <= min(self.rows, FORMULA_MOST)
 
 
 @dataclass(frozen=True)
@@ -126,7 +134,7 @@ def read_options(
 
 
 def with_defaults(options: Options, known: Known) -> Options:
-    """Fill in what depends on the residuals; the defaults are those of formulas (`config.schema`).
+    """Fill in what depends on the residuals.
 
     Raises:
         ConfigError: Something is asked for that the residuals do not offer.
@@ -134,6 +142,11 @@ def with_defaults(options: Options, known: Known) -> Options:
     training = options.training
     if training.max_steps is None and training.max_seconds is None:
         training = training.model_copy(update={"max_steps": DEFAULT_STEPS})
+    single = known.epsilon > DOUBLE
+    tolerance = 0.0 if known.like_formula else TOLERANCES["float32" if single else "float64"]
+    for name in ("gradient_tolerance", "step_tolerance"):
+        if getattr(training, name) is None:
+            training = training.model_copy(update={name: tolerance})
     config = options.optimizer
     if isinstance(config, NewtonConfig) and not known.curves:
         raise ConfigError(
@@ -162,6 +175,8 @@ def _lm(config: LmConfig, known: Known, robust: Robust | None) -> LmConfig:
         "acceleration": config.acceleration or ("geodesic" if known.bends else "none"),
         "polishing": config.polishing or _polishing(config, known),
     }
+    if not known.like_formula:
+        return LmConfig.model_validate({**data, **more})
     if "solver" not in data:
         more["solver"] = "cholesky" if config.memory else _solver(known)
     if "damping" not in data:
@@ -175,11 +190,11 @@ def _lm(config: LmConfig, known: Known, robust: Robust | None) -> LmConfig:
 
 def _polishing(config: LmConfig, known: Known) -> str:
     # In less than float64 the digits that undamped steps would win are not there.
-    return "none" if known.epsilon > DOUBLE or config.memory else "undamped"
+    return "none" if known.epsilon > DOUBLE or config.memory or not known.like_formula else "undamped"
 
 
 def _solver(known: Known) -> str:
-    return "qr" if known.size <= min(known.rows, QR_MOST) else "auto"
+    return "qr" if known.like_formula else "auto"
 
 
 def _validated(data: dict[str, Any]) -> _Options:

@@ -117,7 +117,7 @@ class TensorFunction:
         return max(float(np.finfo(kind.as_numpy_dtype).eps) for kind in self.params.types)
 
     def values(self, vector: Array) -> Array:
-        """R [m]."""
+        """The residuals [m]."""
         return same_count(self._value(tf.constant(vector)), self.rows)
 
     def jacobian(self, vector: Array) -> Array:

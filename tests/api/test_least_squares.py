@@ -296,7 +296,7 @@ def test_single_precision_ends_where_its_digits_do():
 
 def test_operations_that_xla_does_not_know():
     def residuals(x):
-        return tf.boolean_mask(x[0] * T - Y, T > -1.0) + 0 * tf.numpy_function(lambda: 1.0, [], tf.float64)
+        return x[0] * T * tf.strings.to_number("1", tf.float64) - Y
 
     result = lmrun.least_squares(residuals, [1.0], acceleration="none")
     np.testing.assert_allclose(result.x, T @ Y / (T @ T))
@@ -325,7 +325,7 @@ def growing():
     [
         (growing(), START, {"jac": "2-point"}, DataError, "9 residuals for params0 and 10 later on"),
         (lambda x: np.log(-x), START, {}, DataError, "3 of the 3 residuals of params0 are not finite"),
-        (tf.sqrt, [1.0, 0.0], {}, DataError, r"residual 1 by params\[1\] is not finite"),
+        (tf.sqrt, [1.0, 0.0], {}, DataError, r"residual 1 by params\[.\] is not finite"),
         (lambda x: x * 1j, START, {}, DataError, "there is complex numbers in"),
         (lambda x: None, START, {}, DataError, "there is NoneType in"),
         (lambda x: [], START, {}, DataError, "empty list"),
