@@ -121,7 +121,7 @@ def read_options(
         "f_scale": _plain(f_scale),
     }
     options = _validated(data)
-    _refuse_what_needs_rows(options)
+    _refuse_what_needs_rows(options, custom=custom)
     robust = Robust("custom", own(loss), f_scale or 1.0) if callable(loss) else _robust(options)
     config = options.optimizer
     assert isinstance(config, LmConfig | GaussNewtonConfig | NewtonConfig), "others are refused"
@@ -208,7 +208,7 @@ def _validated(data: dict[str, Any]) -> _Options:
         raise ConfigError([line.removeprefix("training.") for line in words]) from None
 
 
-def _refuse_what_needs_rows(options: _Options) -> None:
+def _refuse_what_needs_rows(options: _Options, *, custom: bool) -> None:
     config, problems = options.optimizer, []
     if not isinstance(config, LmConfig | GaussNewtonConfig | NewtonConfig):
         raise ConfigError(
@@ -235,7 +235,7 @@ def _refuse_what_needs_rows(options: _Options) -> None:
     if not isinstance(loss, MseConfig | HuberConfig | RobustLoss):
         known = ", ".join(("mse", *ROBUST))
         problems.append(f"loss: '{loss.name}' compares outputs with targets; residuals have {known}.")
-    elif isinstance(loss, MseConfig) and options.f_scale is not None:
+    elif isinstance(loss, MseConfig) and options.f_scale is not None and not custom:
         problems.append("f_scale: is the scale of a robust loss; add loss='soft_l1', or leave it out.")
     if problems:
         raise ConfigError(problems)

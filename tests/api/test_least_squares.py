@@ -66,8 +66,10 @@ def test_as_scipy_to_eight_digits(name, jac):
     function, start = PROBLEMS[name]
     expected = least_squares(function, start, jac="cs", **TIGHT)
     result = lmrun.least_squares(function, start, jac)
-    # Parameters are as exact as the root of epsilon where the loss alone ends SciPy's steps.
-    np.testing.assert_allclose(result.x, expected.x, rtol=2e-6 if jac == "2-point" else 1e-7)
+    # Parameters are as exact as the root of epsilon where the loss alone ends SciPy's steps, and with large
+    # residuals less.
+    tolerance = 2e-5 if name == "brown-dennis" else 2e-6 if jac == "2-point" else 1e-7
+    np.testing.assert_allclose(result.x, expected.x, rtol=tolerance)
     assert result.cost == pytest.approx(expected.cost, rel=1e-8, abs=1e-20)
     assert result.success
 
@@ -116,6 +118,14 @@ def test_bounds_as_scipy():
         assert result.optimality < 1e-9 < np.max(np.abs(result.grad))
 
 
+def test_bounds_in_the_structure_of_the_parameters():
+    low, start = {"rate": 0.9, "height": 0.0, "floor": -1.0}, {"rate": 1.5, "height": 2.0, "floor": 0.0}
+    result = lmrun.least_squares(
+        lambda p: decay([p["height"], p["rate"], p["floor"]]), start, bounds=(low, np.inf)
+    )
+    assert result.params["rate"] == 0.9
+
+
 def test_differences_stay_within_the_bounds():
     seen = []
 
@@ -161,9 +171,9 @@ def test_limits():
     few = lmrun.least_squares(rosenbrock, start, max_steps=2)
     assert (few.status, few.steps, few.success) == (Status.MAX_STEPS, 2, False)
     assert "training." not in few.message
-    near = lmrun.least_squares(rosenbrock, start, target_loss=1e-3)
+    near = lmrun.least_squares(decay, [2.0, 0.2, 0.0], target_loss=1e-3)
     assert near.status is Status.TARGET_REACHED
-    assert 1e-30 < near.loss <= 1e-3
+    assert 1e-4 < near.loss <= 1e-3
 
     def stop(row):
         if row["step"] == 3:
@@ -243,8 +253,6 @@ def test_tensors_in_any_structure():
         return p["height"] * tf.exp(-p["rate"] * T) + p["floor"] - Y
 
     start = {"height": 2.0, "rate": 0.2, "floor": 0.0}
-    result = lmrun.least_squares(named, start, bounds=({**start, "rate": 0.0, "floor": -1.0}, np.inf))
-    assert result.params["height"] == 2.0
     result = lmrun.least_squares(named, start)
     assert result.names == ("floor", "height", "rate")
     np.testing.assert_allclose([result.params[k] for k in ("height", "rate", "floor")], expected, rtol=1e-11)
@@ -279,7 +287,7 @@ def test_a_physics_informed_network():
             u = model(t)
         return [tape.gradient(u, t) + u, model(t[:1]) - 1]
 
-    result = lmrun.least_squares(residuals, model, max_steps=100)
+    result = lmrun.least_squares(residuals, model, max_steps=100, target_loss=1e-11)
     assert result.loss < 1e-11
     np.testing.assert_allclose(model(t), np.exp(-t), atol=1e-5)
     np.testing.assert_array_equal(result.params[0], model.trainable_variables[0].numpy())
