@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 if TYPE_CHECKING:
     from lmrun import keras as keras
     from lmrun.api.fit import fit as fit
+    from lmrun.api.least_squares import least_squares as least_squares
     from lmrun.api.result import Result as Result
     from lmrun.api.trainer import Trainer as Trainer
 
@@ -28,6 +29,7 @@ LAZY = {
     "fit": "lmrun.api.fit",
     "Result": "lmrun.api.result",
     "Trainer": "lmrun.api.trainer",
+    "least_squares": "lmrun.api.least_squares",
 }
 """The names of the Python API and where they are defined; `lmrun.keras` is a module."""
 

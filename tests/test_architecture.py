@@ -40,6 +40,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "errors",
         "models.network",
     },
+    "choices": {"config", "curvature", "errors", "linalg"},
     "build": ANYTHING - OUTPUT - {"cli", "__main__", "training"},
     "runs": {"config", "errors", "status"},
     "training": ANYTHING - {"cli", "__main__", "compare", "plotting", "report", "predict", "export"},

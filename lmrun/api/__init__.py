@@ -1,4 +1,4 @@
-"""lmrun for Python programs: `lmrun.fit`, `lmrun.Trainer` and what stands behind `lmrun.keras`."""
+"""lmrun for Python programs: what `import lmrun` offers, and what stands behind `lmrun.keras`."""
 
 from lmrun.quiet import load_tensorflow
 

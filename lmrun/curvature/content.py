@@ -73,10 +73,17 @@ def _with_plain_arguments(definition: Proto) -> Proto:
         plain[argument.name] = f"argument_number_{place}"
         argument.name = plain[argument.name]
     for node in copy.node_def:
-        node.input[:] = [plain.get(source, source) for source in node.input]
+        node.input[:] = [_plain_source(source, plain) for source in node.input]
     for name, source in list(copy.ret.items()):
         copy.ret[name] = plain.get(source, source)
     return copy
+
+
+def _plain_source(source: str, plain: Mapping[str, str]) -> str:
+    """Rename an argument among the inputs of a node; `^` before a name makes the node wait for it."""
+    waits = "^" if source.startswith("^") else ""
+    name = source.removeprefix(waits)
+    return waits + plain.get(name, name)
 
 
 def _renamed(definition: Proto, names: Mapping[str, str]) -> Proto:

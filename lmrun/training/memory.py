@@ -10,7 +10,8 @@ from pathlib import Path
 import numpy as np
 import psutil
 
-from lmrun.build import Experiment, solver_of
+from lmrun.build import Experiment
+from lmrun.choices import solver_of
 from lmrun.config.datasets import DatasetConfig
 from lmrun.config.optimizers import SECOND_ORDER
 from lmrun.config.schema import Config

@@ -7,7 +7,8 @@ from typing import Any
 
 import numpy as np
 
-from lmrun.build import Experiment, has_sigma
+from lmrun.build import Experiment
+from lmrun.choices import has_sigma
 from lmrun.losses.elementwise import Elementwise
 from lmrun.training.evaluate import Evaluator
 

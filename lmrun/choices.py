@@ -1,0 +1,87 @@
+"""What a config means for the parts that it does not name."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from lmrun.config.datasets import TableConfig
+from lmrun.config.models import FormulaConfig
+from lmrun.config.optimizers import GaussNewtonConfig, LmConfig
+from lmrun.config.schema import Config
+from lmrun.config.solvers import CgSolver
+from lmrun.curvature.bounds import Bounds
+from lmrun.curvature.forms import Forms
+from lmrun.curvature.host.formula import FormulaKernels
+from lmrun.curvature.kernels import Kernels
+from lmrun.errors import ConfigError
+from lmrun.linalg.truncation import TRUNCATION, Truncation
+
+
+def has_sigma(config: Config) -> bool:
+    """Whether a column has the standard deviations of a table's targets."""
+    return isinstance(config.dataset, TableConfig) and config.dataset.sigma is not None
+
+
+def refuse_sigma_without_kernels(config: Config, kernels: Kernels) -> None:
+    """Refuse a sigma that is more than weights of rows under mse where the kernels know no more than these.
+
+    Raises:
+        ConfigError: They are those of a GPU, or of the solver cg.
+    """
+    assert config.loss is not None, "a resolved config has a loss"
+    if not has_sigma(config) or isinstance(kernels, FormulaKernels):
+        return
+    several = not isinstance(config.dataset, TableConfig) or not isinstance(config.dataset.sigma, str)
+    if several or config.loss.name != "mse":
+        what = "one column for each target" if several else f"with loss: {config.loss.name}"
+        words = "is for fits on the CPU by a solver other than cg; set device: cpu and optimizer.solver: qr"
+        raise ConfigError([f"dataset.sigma: {what} {words}, or use a single column and loss: mse."])
+
+
+def bounds_of(config: Config) -> Bounds | None:
+    """Return the bounds of a formula's free parameters; None where it has none."""
+    if not isinstance(config.model, FormulaConfig):
+        return None
+    free = config.model.free.values()
+    if not any(parameter.bounded for parameter in free):
+        return None
+    lower = [-np.inf if parameter.min is None else parameter.min for parameter in free]
+    upper = [np.inf if parameter.max is None else parameter.max for parameter in free]
+    return Bounds(np.array(lower, config.precision), np.array(upper, config.precision))
+
+
+def steps_by_tables(config: Config, forms: Forms, rows: int) -> bool:
+    """Whether a config's steps need nothing of a model but its Jacobian, loss and derivatives along a line.
+
+    Blocks of first-order steps, Hessians and matrix-free products are compiled for every model.
+    """
+    if not isinstance(config.optimizer, LmConfig | GaussNewtonConfig):
+        return False
+    batch = config.training.batch_size
+    return forms.name(min(batch, rows) if isinstance(batch, int) else rows) != "cg"
+
+
+def projects(config: Config) -> bool:
+    """Whether a config's optimizer solves for the last layer."""
+    return isinstance(config.optimizer, LmConfig) and config.optimizer.projection == "variable"
+
+
+def solver_of(config: Config) -> str:
+    """Return the solver of a config's optimizer; others than Gauss-Newton and LM need none."""
+    optimizer = config.optimizer
+    if isinstance(optimizer, LmConfig):
+        # J J^T divides by D, which is next to nothing for a layer that is solved for.
+        projects_directly = projects(config) and optimizer.solver.name in {"auto", "cholesky"}
+        # J J^T leaves no room for a price of the parameters.
+        penalized = optimizer.regularization.name != "none" and optimizer.solver.name != "qr"
+        if optimizer.memory or projects_directly or penalized:
+            return "matrix"
+    return optimizer.solver.name if isinstance(optimizer, GaussNewtonConfig | LmConfig) else "cholesky"
+
+
+def truncation_of(config: Config) -> Truncation:
+    """Return where the conjugate gradients of a config's optimizer end."""
+    solver = getattr(config.optimizer, "solver", None)
+    if not isinstance(solver, CgSolver):
+        return TRUNCATION
+    return Truncation(solver.tolerance, solver.progress, solver.max_products)
