@@ -68,26 +68,28 @@ def loss_of(residuals, model) -> tf.Tensor:
 def by_adam(model: keras.Model, residuals, seconds: float) -> None:
     """Train by Adam with a learning rate that falls from 1e-2 to 1e-4, as long as `seconds`."""
     optimizer = keras.optimizers.Adam(1e-2)
+    optimizer.build(model.trainable_variables)
 
     @tf.function(jit_compile=True)
-    def gradients():
+    def step():
         with tf.GradientTape() as tape:
             loss = loss_of(residuals, model)
-        return tape.gradient(loss, model.trainable_variables)
+        slopes = tape.gradient(loss, model.trainable_variables)
+        optimizer.apply_gradients(zip(slopes, model.trainable_variables, strict=True))
 
-    gradients()
+    step()
     began, share = time.monotonic(), 0.0
     while share < 1:
         optimizer.learning_rate = 1e-2 * 1e-2**share
-        optimizer.apply_gradients(zip(gradients(), model.trainable_variables, strict=True))
+        step()
         share = (time.monotonic() - began) / seconds
 
 
-def main(width: int = 12, points: int = 16, seconds: float = 10.0) -> dict[str, tuple[float, float]]:
-    """Train by both, as long as each other; return loss and error of each."""
+def main(width: int = 12, points: int = 16, steps: int = 200) -> dict[str, tuple[float, float]]:
+    """Train by lmrun, then by Adam for as long; return loss and error of each."""
     residuals, found = poisson(points), {}
     model = network(width)
-    result = lmrun.least_squares(residuals, model, max_seconds=seconds)
+    result = lmrun.least_squares(residuals, model, max_steps=steps)
     print(f"lmrun  {result.steps:6,} steps  {result.seconds:4.1f} s  ", end="")
     found["lmrun"] = result.loss, error(model)
     print("loss {:.1e}  error {:.1e}".format(*found["lmrun"]))
@@ -104,5 +106,5 @@ if __name__ == "__main__":
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--width", type=int, default=12, help="neurons of each of the two hidden layers")
     parser.add_argument("--points", type=int, default=16, help="points inside, per side")
-    parser.add_argument("--seconds", type=float, default=10.0, help="for each of the two")
+    parser.add_argument("--steps", type=int, default=200, help="of lmrun; Adam has the same time")
     main(**vars(parser.parse_args()))

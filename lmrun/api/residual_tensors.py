@@ -148,7 +148,8 @@ class TensorFunction:
                 slope = inner.jvp(made, unconnected_gradients=tf.UnconnectedGradients.ZERO)
             return outer.jvp(slope, unconnected_gradients=tf.UnconnectedGradients.ZERO)
 
-        return Traced(bent)
+        # XLA takes some of the arguments for constants and compiles anew whenever they change.
+        return Traced(bent, fuse=False)
 
     @cached_property
     def _curved(self) -> Traced:

@@ -31,6 +31,6 @@ def test_every_parameter_of_scipy_has_its_place():
 
 def test_the_worked_example(capsys):
     example = runpy.run_path(str(DOCS / "examples" / "poisson.py"))
-    found = example["main"](width=6, points=8, seconds=2.0)
+    found = example["main"](width=6, points=8, steps=60)
     assert found["lmrun"][1] < 0.1 * found["adam"][1]
     assert "lmrun" in capsys.readouterr().out
