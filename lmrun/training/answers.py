@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+import numpy as np
+
 from lmrun.build import Experiment
 from lmrun.config.answers import AnswersConfig
 from lmrun.inference.answers import Answers
@@ -62,6 +64,7 @@ def not_counted(experiment: Experiment) -> str | None:
     return None
 
 
+@np.errstate(all="ignore")  # What overflows is told in words, not by NumPy's warnings.
 def formula_answers(
     experiment: Experiment, params: Any, asked: AnswersConfig | None = None
 ) -> dict[str, Any]:

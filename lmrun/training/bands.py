@@ -68,7 +68,9 @@ def _formula(
         return answers
     found: dict[str, Band] = {}
     for name, split in parts.items():
-        one = band_of(answers, _lengths(experiment, split, partial(lengths_of, answers)), split.weights)
+        # Of the one target, also where each has weights of its own.
+        weights = None if split.weights is None else np.ravel(split.weights)
+        one = band_of(answers, _lengths(experiment, split, partial(lengths_of, answers)), weights)
         if isinstance(one, Undefined):
             return one
         found[name] = one

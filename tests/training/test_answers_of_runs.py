@@ -143,6 +143,12 @@ def test_words_where_there_are_no_numbers(folder, line):
     assert away["residual_standard_deviation"] > 0
 
 
+@pytest.mark.filterwarnings("error::RuntimeWarning")
+def test_what_overflows_is_told_in_words(line):
+    found = formula_answers(line, np.array([1e200, 1e200]))
+    assert all(one["standard_error"] is None and one["reason"] for one in found["estimates"].values())
+
+
 def test_bands_of_a_line(folder, line):
     params, _, deviation = least_squares(folder)
     line.network.assign(params)
