@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -46,6 +46,8 @@ class Result:
         fit: What the data say of the parameters: for a formula, estimates with standard errors and
             intervals, correlation and statistics of the fit; for a small network under mse, how many of its
             parameters are determined; None where nothing is.
+        remarks: Sentences about what may not be as it seems, such as a robust loss without an outlier.
+        regularization: What Bayesian regularization estimated at the best parameters; None without it.
         history: The columns of `metrics.csv`: a row per step or epoch; NaN where there is no value.
         weights: The best parameters as one vector [n].
     """
@@ -69,6 +71,8 @@ class Result:
     peak_memory_bytes: int | None
     params: Mapping[str, float]
     fit: Mapping[str, Any] | None
+    remarks: Sequence[str]
+    regularization: Mapping[str, float] | None
     history: Mapping[str, NDArray[Any]] = field(repr=False)
     weights: NDArray[np.floating] = field(repr=False)
     experiment: Experiment = field(repr=False)

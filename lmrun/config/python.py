@@ -19,6 +19,11 @@ class KerasConfig(Section):
 
     name: Literal["keras"]
 
+    @property
+    def restarts(self) -> int:
+        """None: only the weights that the model has are known."""
+        return 0
+
 
 class PythonConfig(Config):
     """One experiment of a program."""

@@ -1,4 +1,4 @@
-"""docs/from-scipy.md: its code runs, and it names every parameter of SciPy's; the worked example works."""
+"""docs/from-scipy.md names every parameter of SciPy; the worked example works. tests/docs runs the code."""
 
 import inspect
 import re
@@ -13,15 +13,6 @@ DOCS = Path(__file__).parents[2] / "docs"
 PAGE = (DOCS / "from-scipy.md").read_text(encoding="utf-8")
 
 
-def test_the_code_runs():
-    blocks = re.findall(r"^```python\n(.*?)^```", PAGE, re.MULTILINE | re.DOTALL)
-    assert len(blocks) == 5
-    names = {}
-    for block in blocks:
-        exec(compile(block, "docs/from-scipy.md", "exec"), names)
-    assert names["result"].loss < 1e-8
-
-
 def test_every_parameter_of_scipy_has_its_place():
     rows = [line for line in PAGE.splitlines() if line.startswith("| `")]
     named = {name for row in rows for name in re.findall(r"`(\w+)`", row.split(" | ")[0])}
@@ -31,6 +22,6 @@ def test_every_parameter_of_scipy_has_its_place():
 
 def test_the_worked_example(capsys):
     example = runpy.run_path(str(DOCS / "examples" / "poisson.py"))
-    found = example["main"](width=6, points=8, steps=60)
+    found = example["main"](width=6, points=8, steps=40)
     assert found["lmrun"][1] < 0.1 * found["adam"][1]
     assert "lmrun" in capsys.readouterr().out

@@ -271,3 +271,25 @@ def test_several_responses(folder):
         assert found["profile"]["intervals"][name]["interval"] == pytest.approx(line["interval"], rel=1e-7)
         drawn = found["bootstrap"]["estimates"][name]["standard_error"]
         assert drawn == pytest.approx(alone, rel=0.25)
+
+
+@pytest.mark.parametrize("sigma", ["w", "[w]"])
+def test_robust_losses_of_errors_in_standard_deviations(folder, sigma):
+    """Cauchy's loss of e / sigma, one column for all targets or one for each."""
+    experiment = made(folder, LINE, "loss={name: cauchy, scale: 0.3}", f"dataset.sigma={sigma}")
+    x, y, w = np.loadtxt(folder / "line.csv", delimiter=",", skiprows=1).T
+    X, scaled = np.stack([1 / w, x / w], axis=1), y / w
+    params = np.linalg.lstsq(X, scaled)[0]
+    for _ in range(300):
+        z = ((X @ params - scaled) / 0.3) ** 2
+        params = np.linalg.solve((X.T / (1 + z)) @ X, X.T @ (scaled / (1 + z)))
+    errors = X @ params - scaled
+    z = (errors / 0.3) ** 2
+    bread = np.linalg.inv((X.T * ((1 - z) / (1 + z) ** 2)) @ X)
+    slopes = (errors / (1 + z))[:, None] * X
+    expected = np.sqrt(np.diag(ROWS / (ROWS - 2) * bread @ slopes.T @ slopes @ bread))
+    found = formula_answers(experiment, params)["estimates"]
+    assert [one["standard_error"] for one in found.values()] == pytest.approx(expected, rel=1e-6)
+    experiment.network.assign(params)
+    confidence = bands_of(experiment, {"all": experiment.dataset.train}).parts["all"].confidence
+    assert confidence.shape == (ROWS,)
