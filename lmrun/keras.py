@@ -3,7 +3,19 @@
 from __future__ import annotations
 
 from lmrun.api.keras_losses import Residuals
+from lmrun.api.keras_residuals import (
+    CategoricalMeanSquaredError,
+    ReducedOutputsMeanSquaredError,
+    SquaredCategoricalCrossentropy,
+)
 from lmrun.api.lm_model import LMModel
 from lmrun.optimizers.damping.base import Damping
 
-__all__ = ["Damping", "LMModel", "Residuals"]
+__all__ = [
+    "CategoricalMeanSquaredError",
+    "Damping",
+    "LMModel",
+    "ReducedOutputsMeanSquaredError",
+    "Residuals",
+    "SquaredCategoricalCrossentropy",
+]

@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import re
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping
 from functools import partial
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import Any, Protocol, Self
+from typing import IO, Any, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -89,7 +90,11 @@ class ParquetWriter:
         self._writer.write_table(table)
 
 
-class NpzWriter:
+MATLAB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
+"""What MATLAB's `isvarname` takes, but for its keywords."""
+
+
+class WholeWriter(ABC):
     """All parts at once, at the end: the format knows no parts."""
 
     def __init__(self, path: Path) -> None:
@@ -106,34 +111,27 @@ class NpzWriter:
             names = self._parts[0]
             joined = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
             with self._path.open("wb") as file:
-                np.savez(file, **joined)  # type: ignore[arg-type]  # the stubs take a name for a flag
+                self.save(file, joined)
 
     def write(self, part: Part) -> None:
         """Append rows."""
         self._parts.append(dict(part))
 
+    @abstractmethod
+    def save(self, file: IO[bytes], columns: Part) -> None:
+        """Write all rows."""
 
-class MatWriter:
-    """A MATLAB file of version 5: a column vector per column, all at once at the end."""
 
-    def __init__(self, path: Path) -> None:
-        self._path = path
-        self._parts: list[Part] = []
+class NpzWriter(WholeWriter):
+    """An NPZ file: an array per column."""
 
-    def __enter__(self) -> Self:
-        return self
+    def save(self, file: IO[bytes], columns: Part) -> None:
+        """Write all rows."""
+        np.savez(file, **columns)  # type: ignore[arg-type]  # the stubs take a name for a flag
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        if error is None:
-            from scipy.io import savemat
 
-            names = self._parts[0]
-            joined = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
-            with self._path.open("wb") as file:
-                # The stubs know paths only.
-                savemat(file, joined, oned_as="column", do_compression=True)  # type: ignore[arg-type]
+class MatWriter(WholeWriter):
+    """A MATLAB file of version 5: a column vector per column."""
 
     def write(self, part: Part) -> None:
         """Append rows.
@@ -150,11 +148,14 @@ class MatWriter:
                 raise UsageError(
                     f"A MAT file cannot hold the column '{name}', which is no numbers; choose -o."
                 )
-        self._parts.append(dict(part))
+        super().write(part)
 
+    def save(self, file: IO[bytes], columns: Part) -> None:
+        """Write all rows."""
+        from scipy.io import savemat
 
-MATLAB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
-"""What MATLAB's `isvarname` takes, but for its keywords."""
+        # The stubs know paths only.
+        savemat(file, dict(columns), oned_as="column", do_compression=True)  # type: ignore[arg-type]
 
 
 WRITERS: Mapping[str, Callable[[Path], Writer]] = MappingProxyType(
