@@ -25,7 +25,7 @@ train: $(VENV)/.installed
 	$(BIN)/lmrun plot latest
 
 test: $(VENV)/.installed
-	$(BIN)/python -m pytest --numprocesses 2
+	$(BIN)/python -m pytest --numprocesses 2 --dist worksteal
 
 bench: $(VENV)/.installed
 	$(BIN)/python -m benchmarks.run $(ARGS)
