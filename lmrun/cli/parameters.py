@@ -24,19 +24,24 @@ Fit = Mapping[str, Any]
 
 def show_parameters(fit: Any, console: Console) -> None:
     """Print the section `fit` of a summary, as much of it as there is."""
+    for part in parameter_parts(fit):
+        console.print(part, soft_wrap=isinstance(part, str))
+
+
+def parameter_parts(fit: Any) -> Iterator[Any]:
+    """Yield lines and tables of the section `fit` of a summary, as much of it as there is."""
     estimates = fit.get("estimates") if isinstance(fit, Mapping) else None
     if not isinstance(estimates, Mapping):
         return
     if not all(isinstance(one, Mapping) and "value" in one for one in estimates.values()):
         # A summary that somebody has edited; the rest of the run is worth showing.
         return
-    console.print()
-    console.print(parameter_table(fit))
-    for line in (*statistics_lines(fit), *reason_lines(fit)):
-        console.print(line, soft_wrap=True)
-    for table in (profile_table(fit), bootstrap_table(fit), correlation_table(fit)):
-        if table is not None:
-            console.print(table)
+    yield ""
+    yield parameter_table(fit)
+    yield from statistics_lines(fit)
+    yield from reason_lines(fit)
+    tables = (profile_table(fit), bootstrap_table(fit), correlation_table(fit))
+    yield from (table for table in tables if table is not None)
 
 
 def effective_lines(summary: Mapping[str, Any]) -> Iterator[tuple[str, str]]:

@@ -52,7 +52,7 @@ def fitted(run: RunDirectory) -> Fitted:
         classes=dataset.classes or (2 if _is_yes_or_no(dataset) else 0),
         values=dataset.task == "regression",
         filters=_filters(experiment),
-        curve=lambda: _curve(experiment, splits, (read_summary(run) or {}).get("fit") or {}),
+        curve=lambda: _curve(experiment, splits, _section(read_summary(run), "fit")),
     )
 
 
@@ -76,11 +76,18 @@ def _part(experiment: Experiment, split: Split) -> Part:
     return Part(inputs, targets, np.asarray(outputs, np.float64))
 
 
+def _section(summary: Mapping[str, Any] | None, name: str) -> Mapping[str, Any]:
+    """A part of a summary; nothing where there is none, or something else stands there."""
+    found = (summary or {}).get(name)
+    return found if isinstance(found, Mapping) else {}
+
+
 def _curve(experiment: Experiment, splits: Mapping[str, Split], fit: Mapping[str, Any]) -> Curve | None:
     """The curve over a single input, with its bands as the run's fit says; None for other runs."""
     import numpy as np
 
     from lmrun.inference.undefined import Undefined
+    from lmrun.runs.files import number
     from lmrun.training.bands import bands_of
 
     inputs = experiment.dataset.train.inputs
@@ -91,7 +98,9 @@ def _curve(experiment: Experiment, splits: Mapping[str, Split], fit: Mapping[str
     order = np.argsort(part.inputs[:, 0], kind="stable")
     x, y = part.inputs[order, 0], part.outputs[order, 0]
     asked = experiment.config.answers
-    level, known = float(fit.get("level", asked.level)), bool(fit.get("known_sigma", asked.known_sigma))
+    level, known = number(fit.get("level")), bool(fit.get("known_sigma", asked.known_sigma))
+    if level is None or not 0 < level < 1:
+        level = asked.level
     bands = bands_of(experiment, {"curve": points}, level, known_sigma=known)
     if isinstance(bands, Undefined):
         return Curve(x, y, note=f"no bands: {bands.reason}")

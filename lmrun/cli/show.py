@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, TypeVar
 
 import typer
 
 from lmrun.cli.choosing import AsJson, Run, RunsDir
-from lmrun.cli.parameters import effective_lines, show_parameters
+from lmrun.cli.parameters import effective_lines, parameter_parts
 from lmrun.training.progress_text import sparkline
 
 if TYPE_CHECKING:
     from lmrun.runs.layout import RunDirectory
     from lmrun.runs.listing import Entry
 
+Part = TypeVar("Part")
 SCHEMA_VERSION = 1
 LOOK_SECONDS = 0.5
 WIDTH = 60
@@ -62,7 +63,20 @@ def show(
     console.print(Text(found.name, style="bold"), soft_wrap=True)
     for label, text in lines:
         console.print(Text.assemble((label.ljust(width), "dim"), text), soft_wrap=True)
-    show_parameters((documents(found)["summary"] or {}).get("fit"), console)
+    fit = (documents(found)["summary"] or {}).get("fit")
+    for part in _read_back(lambda: parameter_parts(fit), lambda words: words, found):
+        console.print(part, soft_wrap=isinstance(part, str))
+
+
+def _read_back(
+    make: Callable[[], Iterable[Part]], told: Callable[[str], Part], run: RunDirectory
+) -> list[Part]:
+    """Return what is made of a summary, or in its place that somebody has edited it into another shape."""
+    try:
+        return list(make())
+    except (AttributeError, LookupError, TypeError, ValueError) as error:
+        words = f"{run.summary} is damaged: what the fit says has another shape ({error!r})."
+        return [told(f"{words} Restore it, or train again.")]
 
 
 def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
@@ -74,7 +88,8 @@ def _lines(entry: Entry) -> Iterator[tuple[str, str]]:
     losses = _losses(entry.run)
     if losses:
         yield "loss", f"{losses[0]:.4g} {sparkline(losses, WIDTH)} {losses[-1]:.4g}"
-    yield from effective_lines(documents(entry.run)["summary"] or {})
+    summary = documents(entry.run)["summary"] or {}
+    yield from _read_back(lambda: effective_lines(summary), lambda words: ("fit", words), entry.run)
     for path, size in sizes(entry.run):
         yield "file", f"{path}  {size / 1e3:,.1f} kB"
     yield from _next(entry)

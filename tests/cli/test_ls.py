@@ -2,6 +2,7 @@ import json
 from contextlib import ExitStack
 from importlib import import_module
 from pathlib import Path
+from typing import Any
 
 import pytest
 from typer.testing import CliRunner, Result
@@ -152,6 +153,24 @@ def test_show_says_how_to_go_on() -> None:
     assert "lmrun rm runs/second" in damaged.stdout
     with alone(RunDirectory(Path("runs/third"))):
         assert "lmrun show --follow runs/third" in invoke("show", "third").stdout
+
+
+@pytest.mark.parametrize(
+    "fit",
+    [
+        {"effective_parameters": "a"},
+        {"estimates": {"a": {"value": 1}}, "level": "x"},
+        {"estimates": {"a": {"value": "x"}}},
+        {"estimates": {"a": {"value": 1.0}}, "reasons": 3, "profile": [1]},
+    ],
+)
+def test_show_of_a_fit_that_somebody_has_edited(fit: dict[str, Any]) -> None:
+    path = Path("runs/first/summary.json")
+    path.write_text(json.dumps(json.loads(path.read_text()) | {"fit": fit}))
+    result = invoke("show", "first")
+    assert (result.exit_code, result.exception) == (0, None)
+    assert "runs/first/summary.json is damaged: what the fit says has another shape" in result.stdout
+    assert "again      lmrun train runs/first/config.yaml" in result.stdout
 
 
 def test_show_as_json() -> None:
