@@ -16,7 +16,7 @@ from lmrun.sweep.executors.base import Executor
 from lmrun.sweep.job import Answer, Job, Kind
 from lmrun.sweep.layout import SweepDirectory
 from lmrun.sweep.plan import Plan, PlannedRun
-from lmrun.sweep.stopping import NEVER, RULES, Course, checks, course
+from lmrun.sweep.stopping import NEVER, READ, RULES, Course, checks, course
 from lmrun.sweep.store import CRASHED, FAILED, Failure, append, failures
 from lmrun.training.interrupt import Interruption
 
@@ -179,7 +179,9 @@ class Driver:
         summary = read_summary(directory)
         if summary is None or summary.get("status") in FAILURES:
             return NEVER
-        return course(read_metrics(directory).to_dict("records"), unit, check)
+        table = read_metrics(directory)
+        rows = [dict(zip(READ, row, strict=True)) for row in table[[*READ]].itertuples(index=False)]
+        return course(rows, unit, check)
 
     def _prune(self, runs: Sequence[PlannedRun], left: int) -> None:
         """Let paused runs have ended."""

@@ -15,7 +15,7 @@ from lmrun.config.base import Path as KeyPath
 from lmrun.config.base import Problem
 from lmrun.config.document import Document, Finding, Place, parse, place_of, read_text
 from lmrun.config.dump import as_yaml, to_yaml
-from lmrun.config.load import LoadedConfig, load_document, validate
+from lmrun.config.load import LoadedConfig, load_document, validate_as
 from lmrun.config.overrides import Override, parse_overrides, path_of
 from lmrun.config.shipped import find_config
 from lmrun.config.sweep import SweepConfig
@@ -92,7 +92,7 @@ def read_sweep(path: Path) -> tuple[SweepConfig, Document, str]:
     document = parse(source, str(path))
     if document.data is None:
         raise ConfigError([str(finding) for finding in sorted(document.findings)])
-    return validate(document, SweepConfig), document, source
+    return validate_as(document, SweepConfig), document, source
 
 
 def make_plan(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> Plan:
@@ -192,7 +192,9 @@ class _Resolving:
                     count, first = self.problems.get(problem, (0, chosen))
                     self.problems[problem] = (count + 1, first)
             if max(len(found), number) > MOST_RUNS:
-                raise UsageError(f"The sweep has more than {MOST_RUNS:,} runs; take fewer values, or samples.")
+                raise UsageError(
+                    f"The sweep has more than {MOST_RUNS:,} runs; take fewer values, or samples."
+                )
         if self.problems:
             raise ConfigError(self._told(number))
         return found
@@ -213,7 +215,8 @@ class _Resolving:
 
     def _load(self, overrides: Sequence[Override]) -> LoadedConfig:
         ordered = [
-            replace(one, place=replace(one.place, order=order)) for order, one in enumerate(overrides, start=1)
+            replace(one, place=replace(one.place, order=order))
+            for order, one in enumerate(overrides, start=1)
         ]
         base = self.base.document
         copied = Document(deepcopy(base.data), {**base.keys}, {**base.values}, [*base.findings])
