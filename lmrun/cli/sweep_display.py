@@ -79,6 +79,10 @@ class SweepDisplay:
         settings = "1 setting goes" if left == 1 else f"{left} settings go"
         self.say(f"{len(names)} runs end early; {settings} on")
 
+    def stopping(self, running: int) -> None:
+        """Say that it takes a moment."""
+        self.say(f"Stopping: {running} runs finish their step. Ctrl-C once more ends them at once.")
+
     def close(self) -> None:
         """Nothing to put away."""
 

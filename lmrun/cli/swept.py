@@ -8,10 +8,31 @@ from pathlib import Path
 import typer
 
 from lmrun.errors import RunDirectoryError
+from lmrun.runs.layout import RunDirectory
 from lmrun.sweep.layout import SweepDirectory, find_sweep
 
 MOST = 8
 """Settings: more than a figure or a table can show side by side."""
+
+
+def apart(names: Sequence[str], runs_dir: Path) -> tuple[list[SweepDirectory], list[str]]:
+    """Return the sweeps among some names, and the other names."""
+    sweeps = {name: find_sweep(name, runs_dir) for name in names}
+    return [one for one in sweeps.values() if one is not None], [
+        name for name in names if sweeps[name] is None
+    ]
+
+
+def runs_begun(sweep: SweepDirectory) -> list[RunDirectory]:
+    """Return the runs of a sweep that have a directory.
+
+    Raises:
+        RunDirectoryError: Its plan is damaged.
+    """
+    from lmrun.sweep.store import read_plan
+
+    runs = (RunDirectory(sweep.runs_dir / run.name) for run in read_plan(sweep).runs)
+    return [run for run in runs if run.begun]
 
 
 def with_runs_of_sweeps(names: Sequence[str], runs_dir: Path) -> list[str]:
@@ -22,8 +43,7 @@ def with_runs_of_sweeps(names: Sequence[str], runs_dir: Path) -> list[str]:
     """
     found: list[str] = []
     for name in names:
-        # Not every word that a user types is looked up: it may be an optimizer's name.
-        sweep = find_sweep(name, runs_dir) if "sweep-" in name else None
+        sweep = find_sweep(name, runs_dir)
         found += [name] if sweep is None else _best(sweep)
     return list(dict.fromkeys(found))
 

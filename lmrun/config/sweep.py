@@ -75,6 +75,14 @@ class _EndEarly(Section):
     first: PositiveInt | PositiveFloat
     """The runs are compared for the first time when all have come so far."""
 
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        if self.unit != "seconds" and not isinstance(self.first, int):
+            raise_problems(
+                [Problem(("first",), f"should be a whole number of {self.unit}, not {self.first}")]
+            )
+        return self
+
 
 class HalvingConfig(_EndEarly):
     """Successive halving: at each comparison the best share goes on.

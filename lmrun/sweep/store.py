@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -152,6 +153,19 @@ def _events(sweep: SweepDirectory) -> Iterator[Mapping[str, Any]]:
             continue
         if isinstance(event, dict):
             yield event
+
+
+def remove_sweep(sweep: SweepDirectory) -> None:
+    """Remove the directory of a sweep; its runs stay.
+
+    Raises:
+        RunDirectoryError: It is being trained, or cannot be removed.
+    """
+    with driving(sweep):
+        try:
+            shutil.rmtree(sweep.path)
+        except OSError as error:
+            raise RunDirectoryError(f"Cannot remove {sweep.path}: {error.strerror}.") from error
 
 
 @contextmanager

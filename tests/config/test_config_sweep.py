@@ -66,6 +66,15 @@ seeds: 2
     ]
 
 
+def test_steps_are_whole(tmp_path: Path) -> None:
+    text = "base: sinc\nstop_early: {name: halving, unit: %s, first: 2.5}"
+    assert problems(tmp_path, text % "epochs") == [
+        "s.yaml:2:50: stop_early.first: should be a whole number of epochs, not 2.5"
+    ]
+    (tmp_path / "s.yaml").write_text(text % "seconds")
+    assert read_sweep(tmp_path / "s.yaml")[0].stop_early.first == 2.5
+
+
 def test_the_registries_have_the_names_of_the_schema() -> None:
     fields = SweepConfig.model_fields
     assert set(MODULES) == set(fields["executor"].annotation.__args__)

@@ -207,3 +207,10 @@ def test_a_comparison_needs_a_run_that_has_ended(grid) -> None:
     result = CliRunner().invoke(app, ["compare", "sweep-a"])
     assert result.exit_code == 2
     assert "None of the runs of sweep-a has come to an end" in result.stderr
+
+
+def test_a_sweep_is_removed_with_its_runs(grid) -> None:
+    grid("grid.yaml", "--name", "a", interrupt=2)
+    grid("grid.yaml", "--name", "ab", interrupt=1)
+    assert "sweep-a-0002" in invoke("rm", "sweep-a", "--yes").stderr
+    assert sorted(path.name for path in grid.runs.iterdir()) == ["sweep-ab", "sweep-ab-0001"]
