@@ -90,7 +90,7 @@ class Trained:
     Attributes:
         sweep: Its directory.
         seconds: That it took, all starts of Python included.
-        kills: How often it was killed while it trained, with how many runs ended by then.
+        kills: How many runs, or parts of them, had ended at each kill.
     """
 
     sweep: SweepDirectory
@@ -107,22 +107,27 @@ def train(way: Way, folder: Path, draw: random.Random) -> Trained:
     began, kills = time.monotonic(), []
     for _ in range(way.kills):
         process = subprocess.Popen(command, cwd=folder, env=environment, start_new_session=True)
-        # Somewhere between the first run that has ended and the last but few.
-        goal = draw.randrange(1, 56)
-        while process.poll() is None and ended(folder) < goal:
+        # Somewhere between what has been trained before and nearly all.
+        goal = draw.randrange(trained_parts(folder) + 1, PARTS[way.early] - 4)
+        while process.poll() is None and trained_parts(folder) < goal:
             time.sleep(0.02)
         process.send_signal(signal.SIGKILL)
         process.wait()
-        kills.append(ended(folder))
+        kills.append(trained_parts(folder))
     subprocess.run(command, cwd=folder, env=environment, check=True)
     seconds = time.monotonic() - began
     (sweep,) = list_sweeps(folder / "runs")
     return Trained(sweep, seconds, tuple(kills))
 
 
-def ended(folder: Path) -> int:
-    """Count the runs that have a summary."""
-    return len(list((folder / "runs").glob("sweep-*/summary.json")))
+PARTS = {False: 64, True: 64 + 32 + 16 + 8}
+"""Runs, or with early ends the parts of runs from one pause to the next."""
+
+
+def trained_parts(folder: Path) -> int:
+    """Count how often a run, or a part of one, has come to its end: each end is a line of its log."""
+    logs = (RunDirectory(path).log for path in (folder / "runs").glob("sweep-*"))
+    return sum(log.read_text().count(": ") for log in logs if log.exists())
 
 
 def runs_of(sweep: SweepDirectory) -> list[RunDirectory]:
@@ -183,7 +188,7 @@ def main() -> None:
                 "the reference" if reference is trained else f"{len(found) - len(differing)} of {len(found)}"
             )
             pruned = sum((read_summary(run) or {}).get("status") == "pruned" for run, _ in pairs)
-            kills = ", ".join(map(str, trained.kills)) or "–"
+            kills = f"{', '.join(map(str, trained.kills))} of {PARTS[way.early]}" if trained.kills else "–"
             lines.append(f"| {way.name} | {kills} | {pruned} | {trained.seconds:.0f} | {same} |")
             print(lines[-1], file=sys.stderr, flush=True)
     table = "\n".join([*HEAD, *lines, "", f"*{machine()}*"]) + "\n"
@@ -196,7 +201,8 @@ def main() -> None:
 
 
 HEAD = (
-    "| trained by | runs ended at each kill | ended early | seconds | runs identical to the reference |",
+    "| trained by | parts trained at each kill, of all | ended early | seconds "
+    "| runs identical to the reference |",
     "|---|---|---|---|---|",
 )
 
