@@ -162,11 +162,11 @@ def test_a_sample_has_no_row_twice():
 def test_a_sample_is_the_batch_on_average():
     """Each row by its inclusion: the mean over many draws of the sampled weights are the weights."""
     batch, totals = batch_of(17, 5), np.zeros(17)
-    for seed in range(4000):
+    for seed in range(1500):
         for chunk in drawn(batch, 0.4, seed).chunks:
             # The filling repeats row 0 without weight.
             np.add.at(totals, chunk.inputs.numpy()[0].astype(int), chunk.weights.numpy())
-    np.testing.assert_allclose(totals / 4000, 1 + np.arange(17) % 3, rtol=0.08)
+    np.testing.assert_allclose(totals / 1500, 1 + np.arange(17) % 3, rtol=0.13)
 
 
 @pytest.mark.parametrize(
