@@ -32,7 +32,13 @@ ROWS, CHUNK = 22, 8
 SOME = np.array([0, 2, 3, 7, 9])
 
 
-@pytest.fixture(scope="module", params=LOSSES)
+# What a loss changes is the kernels, which both places share.
+all_losses_somewhere = pytest.mark.parametrize(
+    ("case", "place"), [*((loss, "host") for loss in LOSSES), ("projected", "device")], indirect=["case"]
+)
+
+
+@pytest.fixture(scope="module")
 def case(request, make_mlp):
     rng = np.random.default_rng(4)
     loss = LOSSES[request.param]
@@ -78,7 +84,7 @@ def spread(size, values):
 @pytest.mark.parametrize(
     ("form", "share"), [("gram", 1.0), ("gram", 0.5), ("dual", 1.0), ("qr", 0.5), ("cg", 0.5)]
 )
-@pytest.mark.parametrize("place", ALGEBRAS)
+@all_losses_somewhere
 def test_a_step_by_some_parameters(case, place, form, share):
     problem = make(case, place, form)
     n = case.kernels.network.size
@@ -112,7 +118,7 @@ def test_a_step_by_some_parameters(case, place, form, share):
 
 
 @pytest.mark.parametrize("form", FORMS)
-@pytest.mark.parametrize("place", ALGEBRAS)
+@all_losses_somewhere
 def test_a_sample_of_the_rows(case, place, form):
     problem = make(case, place, form)
     n = case.kernels.network.size
@@ -129,6 +135,7 @@ def test_a_sample_of_the_rows(case, place, form):
     assert trial.loss == pytest.approx(problem._loss(trial.params), rel=1e-12)
 
 
+@pytest.mark.parametrize("case", LOSSES, indirect=True)
 def test_the_sample_depends_on_seed_and_step(case):
     def diagonal(**settings):
         return make(case, "host", "gram", **settings).linearize(case.params, rows=0.5).curvature.diagonal
