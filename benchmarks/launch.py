@@ -74,7 +74,8 @@ def run(
 ) -> dict[str, Any]:
     """Run a module in a process of its own and return the JSON document that it writes.
 
-    The document gets `others`: how many cores other processes used meanwhile, on average.
+    The document gets `others`: how many cores other processes used meanwhile, on average; and
+    `process_seconds`: from its start to its end, imports included.
 
     Args:
         interpreter: Of the worker's environment.
@@ -106,13 +107,14 @@ def run(
             raise WorkerFailedError(f"did not end within {timeout:.0f} s") from None
         finally:
             _end(process)
-        others = (machine.seconds_of_others() - others) / (time.monotonic() - begin)
+        seconds = time.monotonic() - begin
+        others = (machine.seconds_of_others() - others) / seconds
         output.seek(0)
         text = output.read()
     if process.returncode != 0 or not record.exists():
         raise WorkerFailedError(_reason(process.returncode, text))
     document: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    return document | {"others": max(0.0, others)}
+    return document | {"others": max(0.0, others), "process_seconds": seconds}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:
