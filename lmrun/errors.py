@@ -51,3 +51,9 @@ class RunDirectoryError(LmrunError):
     """A run directory is missing, ambiguous, incomplete or damaged; exit code 2."""
 
     exit_code: ClassVar[int] = 2
+
+
+class StorageError(RunDirectoryError):
+    """A file cannot be written: the disk is full, or nothing may be written there; exit code 1."""
+
+    exit_code: ClassVar[int] = 1

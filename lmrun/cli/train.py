@@ -103,7 +103,7 @@ def _resume(name: str, runs_dir: Path, quiet: bool) -> dict[str, Any]:
     from lmrun.training.progress import make_progress
     from lmrun.training.session import execute, reopen
 
-    experiment = reopen(run)
+    experiment = reopen(run, lambda sentence: typer.echo(sentence, err=True))
     return execute(experiment, run, make_progress(quiet, experiment.config.training.log_seconds))
 
 

@@ -17,6 +17,7 @@ from lmrun.datasets.table_files import read_parts
 from lmrun.errors import DataError, RunDirectoryError, UsageError
 from lmrun.runs.files import read_json
 from lmrun.runs.layout import RunDirectory
+from lmrun.runs.summary import check_result
 
 ROWS = 65_536
 """Of a part: large enough for the processor, small enough for any memory."""
@@ -146,6 +147,7 @@ def load_predictor(run: RunDirectory) -> Predictor:
     columns = read_json(run.manifest).get("columns")
     if not isinstance(columns, Mapping):
         raise RunDirectoryError(f"{run.manifest} does not say what the model reads. Train again.")
+    check_result(run, run.model)
     try:
         model = keras.models.load_model(run.model, compile=False)
     except (OSError, ValueError, KeyError, TypeError) as error:

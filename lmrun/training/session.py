@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
@@ -15,14 +17,17 @@ from lmrun.config.dump import to_yaml
 from lmrun.config.load import LoadedConfig, load_config
 from lmrun.config.schema import Config
 from lmrun.config.user_code import checksums
-from lmrun.errors import RunDirectoryError
+from lmrun.errors import RunDirectoryError, StorageError
 from lmrun.models.export import in_user_units
+from lmrun.runs.checkpoints import read_checkpoint
+from lmrun.runs.checksums import FILES, checksums_of
 from lmrun.runs.create import create_run
 from lmrun.runs.files import read_json, remove_leftovers, replacing
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.lock import alone
 from lmrun.runs.manifest import build_manifest, finish_manifest
-from lmrun.runs.summary import read_summary, write_summary
+from lmrun.runs.mend import mend
+from lmrun.runs.summary import write_summary
 from lmrun.status import Status
 from lmrun.training.answers import answers_of
 from lmrun.training.evaluate import Evaluator
@@ -30,6 +35,8 @@ from lmrun.training.loop import Outcome, schedule_of, train
 from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import Limits, Progress
 from lmrun.training.remarks import remarks as remarks_of
+
+LOGGER = logging.getLogger("lmrun")
 
 _trained = itertools.count()
 """Runs that this process has trained."""
@@ -105,19 +112,21 @@ def open_run(
     )
 
 
-def reopen(run: RunDirectory) -> Experiment:
-    """Build the experiment of a run that was stopped.
+def reopen(run: RunDirectory, tell: Callable[[str], None] = LOGGER.warning) -> Experiment:
+    """Build the experiment of a run that was stopped, or of one that is to be ended again (see `mend`).
+
+    Args:
+        run: The run.
+        tell: Is told what was damaged, and what is used in its place.
 
     Raises:
-        RunDirectoryError: The run has ended on its own.
+        RunDirectoryError: The run has ended and nothing is damaged, or another process is training it.
         LmrunError: Any of its kinds, see `build`.
     """
-    summary = read_summary(run)
-    if summary is not None and summary.get("status") != Status.INTERRUPTED:
-        raise RunDirectoryError(
-            f"The run {run.name} has ended ({summary.get('status')}); there is nothing to resume. To train "
-            f"further, start again with higher limits: lmrun train {run.config} training.max_steps=..."
-        )
+    with alone(run):
+        for sentence in mend(run):
+            _log(run, sentence)
+            tell(sentence)
     experiment = rebuild(run, "a resumed run would mix two data sets")
     refuse_if_too_large(plan(experiment, schedule_of(experiment)))
     return experiment
@@ -148,10 +157,25 @@ def execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> di
 
     Raises:
         RunDirectoryError: Another process is training this run.
+        StorageError: The disk is full, or nothing may be written any more; the checkpoints are still there.
     """
     with alone(run):
-        remove_leftovers(run.path)
-        return _execute(experiment, run, progress)
+        try:
+            remove_leftovers(run.path)
+            return _execute(experiment, run, progress)
+        except StorageError as error:
+            raise StorageError(f"{error} {_ways_on(run)}") from error
+
+
+def _ways_on(run: RunDirectory) -> str:
+    """Say what is left of a run whose files can no longer be written."""
+    checkpoint = read_checkpoint(run)
+    if checkpoint is None:
+        return "The run had no checkpoint yet: train again."
+    return (
+        f"The run is good up to its checkpoint of step {checkpoint.step:,}; once there is room, go on with: "
+        f"lmrun train --resume {run.path}"
+    )
 
 
 def _execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> dict[str, Any]:
@@ -166,7 +190,7 @@ def _execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> d
     save_models(experiment, run, outcome)
     # What ends the process in here leaves a run that can be resumed, and then has its answers too.
     summary = summarize(experiment, run, outcome, alone_so_far=next(_trained) == 0)
-    write_summary(run, summary)
+    write_summary(run, {**summary, FILES: checksums_of(run, run.results)})
     finish_manifest(run)
     _log(run, f"{outcome.status}: {outcome.message}")
     return summary
@@ -257,5 +281,6 @@ def save_models(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> 
 
 
 def _log(run: RunDirectory, line: str) -> None:
-    with run.log.open("a", encoding="utf-8") as file:
+    # What a run needs is in other files, which say so where they cannot be written.
+    with suppress(OSError), run.log.open("a", encoding="utf-8") as file:
         file.write(line + "\n")

@@ -36,6 +36,7 @@ class LoopState:
         step: Steps made.
         seconds: Training time of earlier processes.
         rows: Rows of metrics.csv.
+        rows_checksum: SHA-256 of the file with these rows; None where an earlier version wrote them.
         epoch_sum: Sum of loss times weight over the batches of the unfinished epoch.
         epoch_weight: Sum of the sample weights of those batches.
         idle_batches: Mini-batches in a row that offered no progress.
@@ -55,6 +56,7 @@ class LoopState:
     step: int = 0
     seconds: float = 0.0
     rows: int = 0
+    rows_checksum: str | None = None
     epoch_sum: float = 0.0
     epoch_weight: float = 0.0
     idle_batches: int = 0
@@ -72,6 +74,7 @@ NUMBERS = (
     "step",
     "seconds",
     "rows",
+    "rows_checksum",
     "epoch_sum",
     "epoch_weight",
     "idle_batches",

@@ -1,0 +1,125 @@
+"""lmrun's command line in forked processes: a start of TensorFlow is paid once, not per fault.
+
+The parent imports everything and computes nothing, so that it has no threads that a fork would lose.
+"""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+Setup = Callable[[], None]
+
+
+@dataclass(frozen=True)
+class Ended:
+    """How a process ended.
+
+    Attributes:
+        code: Its exit code; negative for a signal.
+        said: What it wrote to stdout and stderr.
+        seconds: How long it took.
+    """
+
+    code: int
+    said: str
+    seconds: float
+
+    @property
+    def killed(self) -> bool:
+        """Whether SIGKILL ended it."""
+        return self.code == -signal.SIGKILL
+
+    @property
+    def clumsy(self) -> bool:
+        """Whether a user saw a traceback, or was told of a mistake in lmrun."""
+        return "Traceback" in self.said or "Exception ignored" in self.said or "mistake in lmrun" in self.said
+
+
+def warm_up() -> None:
+    """Import all that a training needs, without a thread of TensorFlow's."""
+    os.environ["LMRUN_CACHE"] = "off"
+    from lmrun.quiet import load_tensorflow
+
+    load_tensorflow()
+    import keras
+    import lmrun.cli
+    import lmrun.predict.predictor
+    import lmrun.training.session
+    import pandas  # noqa: F401
+
+
+def in_child(work: Callable[[], int], setup: Setup | None = None, kill_after: float | None = None) -> Ended:
+    """Do something in a forked process.
+
+    Args:
+        work: Returns the exit code.
+        setup: What to break before.
+        kill_after: Seconds until SIGKILL; None to let it end.
+    """
+    began = time.monotonic()
+    with tempfile.TemporaryFile() as said:
+        sys.stdout.flush()
+        sys.stderr.flush()
+        child = os.fork()
+        if child == 0:
+            _be_child(work, setup, said.fileno())
+        status = _wait(child, kill_after)
+        seconds = time.monotonic() - began
+        said.seek(0)
+        text = said.read().decode(errors="replace")
+    return Ended(os.waitstatus_to_exitcode(status), text, seconds)
+
+
+def lmrun(*words: Any, setup: Setup | None = None, kill_after: float | None = None) -> Ended:
+    """Run a command of lmrun's in a forked process."""
+    return in_child(lambda: _command([str(word) for word in words]), setup, kill_after)
+
+
+def _be_child(work: Callable[[], int], setup: Setup | None, said: int) -> None:
+    """Never returns."""
+    code = 99
+    try:
+        os.dup2(said, 1)
+        os.dup2(said, 2)
+        if setup is not None:
+            setup()
+        code = work()
+    finally:
+        # What a process does at its end, less the test of the parent's.
+        sys.setprofile(None)
+        sys.stdout.flush()
+        sys.stderr.flush()
+        os._exit(code)
+
+
+def _command(words: Sequence[str]) -> int:
+    import lmrun.cli
+
+    sys.argv = ["lmrun", *words]
+    try:
+        lmrun.cli.main()
+    except SystemExit as end:
+        return end.code if isinstance(end.code, int) else int(end.code is not None)
+    except BaseException as error:  # noqa: BLE001 - as Python would show it
+        sys.excepthook(type(error), error, error.__traceback__)
+        return 1
+    return 0
+
+
+def _wait(child: int, kill_after: float | None) -> int:
+    if kill_after is not None:
+        deadline = time.monotonic() + kill_after
+        while time.monotonic() < deadline:
+            found, status = os.waitpid(child, os.WNOHANG)
+            if found:
+                return status
+            time.sleep(0.0005)
+        os.kill(child, signal.SIGKILL)
+    return os.waitpid(child, 0)[1]
