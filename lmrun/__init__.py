@@ -22,6 +22,10 @@ __version__ = "0.1.0"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 # lmrun's own threads work side by side, each with one of BLAS: see `linalg.threads`.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+# Those of TensorFlow are as many as lmrun's own, where somebody has asked for a number.
+if os.environ.get("LMRUN_THREADS"):
+    for _name in ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"):
+        os.environ.setdefault(_name, os.environ["LMRUN_THREADS"])
 # TensorFlow's greetings (missing GPU, CPU features) are not for users; its errors come as exceptions anyway.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 

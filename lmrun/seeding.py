@@ -23,6 +23,7 @@ class Stream(IntEnum):
     SUBSET = 6
     STARTS = 7
     BOOTSTRAP = 8
+    SWEEP = 9
 
 
 def generator(seed: int, stream: Stream, *counters: int) -> np.random.Generator:

@@ -21,6 +21,7 @@ class Status(StrEnum):
     NON_FINITE = "non_finite"
     DIVERGED = "diverged"
     INTERRUPTED = "interrupted"
+    PRUNED = "pruned"
 
 
 MESSAGES: dict[Status, str] = {
@@ -49,6 +50,7 @@ MESSAGES: dict[Status, str] = {
         "steps that lower the loss."
     ),
     Status.INTERRUPTED: "Interrupted.",
+    Status.PRUNED: "Ended early by its sweep: other settings were better at that point.",
 }
 
 START_NOT_FINITE = (

@@ -20,6 +20,7 @@ COMMANDS: dict[str, str] = {
     "train": "lmrun.cli.train",
     "fit": "lmrun.cli.fit",
     "compare": "lmrun.cli.compare",
+    "sweep": "lmrun.cli.sweep",
     "plot": "lmrun.cli.plot",
     "report": "lmrun.cli.report",
     "predict": "lmrun.cli.predict",

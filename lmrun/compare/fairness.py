@@ -47,6 +47,8 @@ def warnings(groups: Sequence[Group]) -> list[str]:
     ]
     if any(result.status == "interrupted" for result in results):
         found.append("Some runs were interrupted before their end.")
+    if any(result.status == "pruned" for result in results):
+        found.append("Some runs were ended early by their sweep: their losses are not those of a whole run.")
     kinds = {_kind_of_rows(result) for result in results}
     if len(kinds) > 1:
         found.append(

@@ -42,12 +42,16 @@ NUMBERS: tuple[tuple[re.Pattern[str], Callable[[str], int | float]], ...] = (
 
 @dataclass(frozen=True, order=True)
 class Place:
-    """Where something was written: `order` 0 is the file, i the i-th override; lines count from 1."""
+    """Where something was written: `order` 0 is the file, i the i-th override; lines count from 1.
+
+    Relative paths start at the `folder`; without one, at that of the file or at the working directory.
+    """
 
     order: int
     line: int
     column: int
     label: str
+    folder: FilePath | None = field(default=None, compare=False)
 
 
 @dataclass(frozen=True, order=True)

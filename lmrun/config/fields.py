@@ -30,18 +30,20 @@ class Spot:
         annotation: What the schema says about its value.
         section: The class that has its last key.
         union: The classes among which that one was chosen, None where there was no choice.
+        root: The class of the whole document.
     """
 
     path: Path
     annotation: Any
     section: type[Section] | None
     union: Any = None
+    root: type[Section] = Config
 
 
-def follow(location: Sequence[str | int]) -> Spot:
-    """Find what an error location of pydantic means."""
+def follow(location: Sequence[str | int], root: type[Section] = Config) -> Spot:
+    """Find what an error location of pydantic means; `root` is the whole document's class."""
     path: list[str | int] = []
-    annotation: Any = Config
+    annotation: Any = root
     section: type[Section] | None = None
     union = entered = None
     for item in location:
@@ -62,7 +64,7 @@ def follow(location: Sequence[str | int]) -> Spot:
             annotation = arguments[1] if get_origin(base) is dict else arguments[int(position)]
         else:
             break
-    return Spot(tuple(path), annotation, section, union)
+    return Spot(tuple(path), annotation, section, union, root)
 
 
 def unwrap(annotation: Any) -> tuple[Any, tuple[Any, ...]]:

@@ -6,21 +6,23 @@ import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, get_type_hints
+from typing import Any, TypeVar, get_type_hints
 
 from pydantic import ValidationError
 
-from lmrun.config.base import Problem
+from lmrun.config.base import Problem, Section
 from lmrun.config.consistency import problems_between
 from lmrun.config.document import Document, parse, place_of, read_text
 from lmrun.config.dump import to_yaml
-from lmrun.config.overrides import apply_overrides
+from lmrun.config.overrides import Override, apply_overrides, parse_overrides
 from lmrun.config.schema import Config, resolve
 from lmrun.config.shipped import find_config
 from lmrun.config.user_code import located
 from lmrun.errors import ConfigError
 
 __all__ = ["LoadedConfig", "load_config", "to_yaml"]
+
+Kind = TypeVar("Kind", bound=Section)
 
 
 @dataclass(frozen=True)
@@ -72,12 +74,20 @@ def load_text(
     document = parse(source, label or str(path))
     if document.data is None:
         raise ConfigError([str(finding) for finding in sorted(document.findings)])
+    return load_document(document, source, path, parse_overrides(overrides))
+
+
+def load_document(
+    document: Document, source: str, path: Path, overrides: Sequence[Override] = ()
+) -> LoadedConfig:
+    """Do the same with a mapping that is read already, which changes; see `load_text`."""
     apply_overrides(document, overrides)
     _make_paths_absolute(document, path.absolute().parent)
-    return LoadedConfig(resolve(validate(document)), source, path.absolute(), tuple(overrides))
+    texts = tuple(override.text for override in overrides)
+    return LoadedConfig(resolve(validate(document, Config)), source, path.absolute(), texts)
 
 
-def validate(document: Document, kind: type[Config] = Config) -> Config:
+def validate(document: Document, kind: type[Kind]) -> Kind:
     """Validate the data of a document.
 
     Args:
@@ -97,14 +107,18 @@ def validate(document: Document, kind: type[Config] = Config) -> Config:
 
 
 def _config_error(
-    document: Document, kind: type[Config], error: ValidationError | None = None
+    document: Document, kind: type[Section], error: ValidationError | None = None
 ) -> ConfigError:
     # The words are needed for invalid configs only; a valid one is not to wait for them.
     from lmrun.config.messages import findings, problems_of
 
     problems: list[Problem] = []
     if error is not None:
-        problems = problems_of(error, document.data) + problems_between(_valid_sections(document.data, kind))
+        if issubclass(kind, Config):
+            problems = problems_of(error, document.data)
+            problems += problems_between(_valid_sections(document.data, kind))
+        else:
+            problems = problems_of(error, document.data, kind)
     return ConfigError([str(finding) for finding in findings(document, problems)])
 
 
@@ -150,7 +164,8 @@ def _make_paths_absolute(document: Document, folder: Path) -> None:
         if not isinstance(text, str):
             continue
         here = Path.cwd()
-        base = folder if place_of(document, Problem(path, "")).order == 0 else here
+        place = place_of(document, Problem(path, ""))
+        base = place.folder or (folder if place.order == 0 else here)
         if path in FILES:
             section[path[-1]] = os.path.abspath(base / os.path.expanduser(text))
         elif ":" in text:

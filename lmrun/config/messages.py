@@ -7,7 +7,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from lmrun.config.base import Path, Problem, SectionError
+from lmrun.config.base import Path, Problem, Section, SectionError
 from lmrun.config.document import Document, Finding, Place, place_of
 from lmrun.config.fields import (
     Spot,
@@ -21,6 +21,7 @@ from lmrun.config.fields import (
     tag_field,
     unwrap,
 )
+from lmrun.config.schema import Config
 from lmrun.config.phrases import FEW, correction, expected, show
 from lmrun.config.suggest import did_you_mean, nearest
 
@@ -55,11 +56,11 @@ def findings(document: Document, problems: Iterable[Problem]) -> list[Finding]:
     return sorted([*document.findings, *found.values()], key=lambda finding: finding.place)
 
 
-def problems_of(error: ValidationError, data: Any) -> list[Problem]:
-    """Turn pydantic's errors into problems in the user's words."""
+def problems_of(error: ValidationError, data: Any, root: type[Section] = Config) -> list[Problem]:
+    """Turn pydantic's errors into problems in the user's words; `root` is the class of the data."""
     found: list[Problem] = []
     for details in error.errors(include_url=False):
-        spot = follow(details["loc"])
+        spot = follow(details["loc"], root)
         describe = DESCRIBE.get(details["type"], _wrong_value)
         found.extend(describe(spot, data, details))
     return _without_misspelt(found)
@@ -85,7 +86,8 @@ def _unknown_key(spot: Spot, data: Any, details: Any) -> Iterable[Problem]:
     key, known = str(spot.path[-1]), list(spot.section.model_fields) if spot.section else []
     hint = did_you_mean(key, known)
     if not hint.startswith(" Did"):
-        others = [section for section in SECTIONS if section != spot.path[0] and len(key) > 2]
+        sections = SECTIONS if spot.root is Config else ()
+        others = [section for section in sections if section != spot.path[0] and len(key) > 2]
         home = next((f"in '{section}'" for section in others if key in _keys(section)), None)
         home = _other_class(spot.union, key) or home
         hint = f" It belongs {home}." if home else hint

@@ -32,12 +32,13 @@ DEFAULTS: dict[Path, dict[str, Any]] = {("optimizer",): {"name": "lm"}}
 
 @dataclass(frozen=True)
 class Override:
-    """One `KEY=VALUE`, read: the value's findings are those of its YAML."""
+    """One `KEY=VALUE`, read: the value's findings are those of its YAML; `text` is how it was typed."""
 
     path: Path
     value: Any
     place: Place
     findings: tuple[Finding, ...] = ()
+    text: str = ""
 
     @property
     def selects_optimizer(self) -> bool:
@@ -45,23 +46,36 @@ class Override:
         return self.path == ("optimizer",) and isinstance(self.value, str)
 
 
-def apply_overrides(document: Document, overrides: Sequence[str]) -> None:
+def apply_overrides(document: Document, overrides: Sequence[Override]) -> None:
     """Change the data of `document` by `overrides`, from left to right; problems join its findings.
 
     `optimizer=NAME` takes the config's alternative of that name, or else the optimizer that the config has
     if it is of that name, or else the optimizer's defaults. It comes before all others, wherever it
     stands; of several the last counts.
     """
-    read = [parse_override(text, order) for order, text in enumerate(overrides, start=1)]
-    for override in read:
+    for override in overrides:
         document.findings.extend(override.findings)
-    usable = [override for override in read if not override.findings]
+    usable = [override for override in overrides if not override.findings]
     selections = [override for override in usable if override.selects_optimizer]
     if selections:
         _select(document, selections[-1])
     for override in usable:
         if not override.selects_optimizer:
             _set(document, override)
+
+
+def parse_overrides(texts: Sequence[str]) -> list[Override]:
+    """Read overrides in their order."""
+    return [parse_override(text, order) for order, text in enumerate(texts, start=1)]
+
+
+def path_of(key: str) -> Path | None:
+    """Read a key such as `model.hidden[0]`; None for what is no key."""
+    if not all(KEY.fullmatch(part) for part in key.split(".")):
+        return None
+    return tuple(
+        int(part[1:-1]) if part[0] == "[" else part for part in re.findall(r"\[\d+\]|[^.\[\]]+", key)
+    )
 
 
 def parse_override(text: str, order: int) -> Override:
@@ -71,19 +85,17 @@ def parse_override(text: str, order: int) -> Override:
     key = key.strip()
     if not equals:
         words = "not KEY=VALUE; write for example training.max_steps=100"
-        return Override((), None, place, (Finding(place, (), words),))
-    if not all(KEY.fullmatch(part) for part in key.split(".")):
+        return Override((), None, place, (Finding(place, (), words),), text)
+    path = path_of(key)
+    if path is None:
         words = f"'{key}' is not a key such as optimizer.damping.initial or model.hidden[0]"
-        return Override((), None, place, (Finding(place, (), words),))
-    path: Path = tuple(
-        int(part[1:-1]) if part[0] == "[" else part for part in re.findall(r"\[\d+\]|[^.\[\]]+", key)
-    )
+        return Override((), None, place, (Finding(place, (), words),), text)
     if not value.strip():
         words = "has no value; write null for none"
-        return Override(path, None, place, (Finding(place, path, words),))
+        return Override(path, None, place, (Finding(place, path, words),), text)
     document = Document()
     Reader(document, lambda line, column: place).read(value, path, flow_only=True)
-    return Override(path, document.data, place, tuple(document.findings))
+    return Override(path, document.data, place, tuple(document.findings), text)
 
 
 def _select(document: Document, selection: Override) -> None:

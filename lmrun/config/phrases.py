@@ -28,6 +28,7 @@ NOUNS: dict[type, tuple[str, str]] = {
     int: ("a whole number", "whole numbers"),
     float: ("a number", "numbers"),
     str: ("text", "texts"),
+    object: ("a value", "values"),
 }
 """Singular and plural of the plain types."""
 

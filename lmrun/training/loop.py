@@ -70,16 +70,19 @@ def schedule_of(experiment: Experiment) -> Schedule:
     )
 
 
-def train(experiment: Experiment, run: RunDirectory, progress: Progress) -> Outcome:
+def train(
+    experiment: Experiment, run: RunDirectory, progress: Progress, interruption: Interruption | None = None
+) -> Outcome:
     """Train until a stopping rule holds, from the run's newest checkpoint where it has one.
 
     Args:
         experiment: What to train.
         run: Where rows and checkpoints go.
         progress: The display.
+        interruption: Asks for an end; left out, signals do.
     """
-    with tf.device(experiment.device), one_blas_thread(), listening() as interruption:
-        loop = Loop(experiment, run, progress, interruption)
+    with tf.device(experiment.device), one_blas_thread(), listening(interruption) as asked:
+        loop = Loop(experiment, run, progress, asked)
         try:
             while loop.status is None:
                 loop.advance()
@@ -158,7 +161,7 @@ class Loop:
     def advance(self) -> list[Row]:
         """Call the optimizer once and return the rows of that; `status` says whether to go on."""
         rows = self._advance()
-        if self.status is None and self.interruption.requested:
+        if self.status is None and (self.interruption.requested or self._pauses()):
             self.status = Status.INTERRUPTED
         if self.status is None:
             self.recorder.checkpoint(self.state, self._seconds())
@@ -181,7 +184,11 @@ class Loop:
             return Status.NON_FINITE
         if state.step == 0 and stopping.target_reached(self.training, state.loss):
             return Status.TARGET_REACHED
-        return stopping.spent(self.training, self._standing())
+        spent = stopping.spent(self.training, self._standing())
+        return spent or (Status.INTERRUPTED if self._pauses() else None)
+
+    def _pauses(self) -> bool:
+        return self.interruption.pauses(self.state.step, self._seconds())
 
     def _advance(self) -> list[Row]:
         """One call of the optimizer, its rows, its validation and the stopping rules."""
@@ -218,7 +225,7 @@ class Loop:
     def _count(self) -> int:
         """Steps of the next call: none beyond a limit or the next validation."""
         state, training, schedule = self.state, self.training, self.schedule
-        most = min(self.block, self.longest)
+        most = min(self.block, self.longest, self.interruption.steps_from(state.step))
         if training.max_steps is not None:
             most = min(most, training.max_steps - state.step)
         if training.max_epochs is not None:

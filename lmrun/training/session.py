@@ -31,6 +31,7 @@ from lmrun.runs.summary import write_summary
 from lmrun.status import Status
 from lmrun.training.answers import answers_of
 from lmrun.training.evaluate import Evaluator
+from lmrun.training.interrupt import Interruption
 from lmrun.training.loop import Outcome, schedule_of, train
 from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import Limits, Progress
@@ -152,8 +153,16 @@ def rebuild(run: RunDirectory, otherwise: str) -> Experiment:
     return experiment
 
 
-def execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> dict[str, Any]:
+def execute(
+    experiment: Experiment, run: RunDirectory, progress: Progress, interruption: Interruption | None = None
+) -> dict[str, Any]:
     """Train, write weights, model and summary, and return the summary.
+
+    Args:
+        experiment: What to train.
+        run: Where.
+        progress: The display.
+        interruption: Asks for an end; left out, signals do.
 
     Raises:
         RunDirectoryError: Another process is training this run.
@@ -162,7 +171,7 @@ def execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> di
     with alone(run):
         try:
             remove_leftovers(run.path)
-            return _execute(experiment, run, progress)
+            return _execute(experiment, run, progress, interruption)
         except StorageError as error:
             raise StorageError(f"{error} {_ways_on(run)}") from error
 
@@ -178,12 +187,14 @@ def _ways_on(run: RunDirectory) -> str:
     )
 
 
-def _execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> dict[str, Any]:
+def _execute(
+    experiment: Experiment, run: RunDirectory, progress: Progress, interruption: Interruption | None
+) -> dict[str, Any]:
     progress.start(title(experiment.config), limits(experiment.config))
     _log(run, f"training {title(experiment.config)} on {experiment.device}")
     said = ""
     try:
-        outcome = train(experiment, run, progress)
+        outcome = train(experiment, run, progress, interruption)
         said = to_come(experiment.config, outcome.status)
     finally:
         progress.finish(said)
