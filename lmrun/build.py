@@ -35,6 +35,7 @@ from lmrun.linalg.host import HostAlgebra
 from lmrun.losses.base import Loss
 from lmrun.losses.registry import build_loss
 from lmrun.losses.rehearsal import Sample
+from lmrun.models.adopted import AdoptedNetwork
 from lmrun.models.cnn import build_cnn
 from lmrun.models.formula import build_formula
 from lmrun.models.mlp import build_mlp
@@ -191,7 +192,7 @@ def assemble(config: Config, device: str, dataset: Dataset, network: Network) ->
         tolerances = tolerances_of(config.training)
         optimizer = build_optimizer(config.optimizer, kernels, tolerances)
         if not isinstance(optimizer, FirstOrder):
-            optimizer = restarted(config, dataset, optimizer)
+            optimizer = restarted(config, dataset, network, optimizer)
         projection = Projection(kernels, algebra) if projects(config) else None
     return Experiment(
         config,
@@ -208,7 +209,7 @@ def assemble(config: Config, device: str, dataset: Dataset, network: Network) ->
     )
 
 
-def restarted(config: Config, dataset: Dataset, optimizer: SecondOrder) -> SecondOrder:
+def restarted(config: Config, dataset: Dataset, network: Network, optimizer: SecondOrder) -> SecondOrder:
     """Return an optimizer that begins as often as a config says."""
     tolerances, starts = tolerances_of(config.training), starts_of(config)
     if starts is not None:
@@ -218,12 +219,14 @@ def restarted(config: Config, dataset: Dataset, optimizer: SecondOrder) -> Secon
         return optimizer
     steps = config.training.max_steps
     assert steps is not None, "the starts of a network share it"
-    return Restarted(optimizer, tolerances, network_starts(config, dataset), steps // (1 + others))
+    return Restarted(optimizer, tolerances, network_starts(config, dataset, network), steps // (1 + others))
 
 
-def network_starts(config: Config, dataset: Dataset) -> NDArray[np.floating]:
+def network_starts(config: Config, dataset: Dataset, network: Network) -> NDArray[np.floating]:
     """Return further initial weights of a network [restarts, n], each from a random stream of its own."""
     draws = (generator(config.seed, Stream.STARTS, number) for number in range(config.model.restarts))
+    if isinstance(network, AdoptedNetwork):
+        return np.array([network.drawn(int(draw.integers(2**31))) for draw in draws])
     return np.array([build_network(config, dataset, draw).params() for draw in draws])
 
 
