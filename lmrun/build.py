@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -28,6 +28,8 @@ from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Projection
 from lmrun.datasets import Dataset, TargetKind, load_dataset
+from lmrun.distribution.reducer import Alone, Reducer
+from lmrun.distribution.shares import share_of
 from lmrun.errors import ConfigError, DataError
 from lmrun.linalg.algebra import Algebra
 from lmrun.linalg.device import DeviceAlgebra
@@ -64,6 +66,7 @@ class Experiment:
         optimizer: The optimizer.
         projection: Solves for the last layer after every step, where the config asks for that.
         bounds: Of the parameters, where a formula has any.
+        reducer: The workers of the fit; the dataset has this worker's share of the rows.
     """
 
     config: Config
@@ -77,6 +80,7 @@ class Experiment:
     optimizer: FirstOrder | SecondOrder
     projection: Projection | None = None
     bounds: Bounds | None = None
+    reducer: Reducer = field(default_factory=Alone)
 
     @property
     def regularized(self) -> bool:
@@ -140,15 +144,19 @@ def first_rows(dataset: Dataset, network: Network) -> Sample:
     )
 
 
-def build(config: Config) -> Experiment:
-    """Build every part of an experiment.
+def build(config: Config, reducer: Reducer | None = None) -> Experiment:
+    """Build every part of an experiment, for one of several workers with its share of the rows.
 
     Raises:
         ConfigError: The device is not there, an optimizer's argument does not suit it, or code of the user's
             own cannot be used.
         DataError: The data cannot be read, or does not fit the model.
     """
+    reducer = reducer or Alone()
     device = choose_device(config.device)
+    if reducer.workers > 1 and device != "/CPU:0":
+        # A worker sees its own GPU only.
+        device = "/GPU:0"
     # GPUs would round the factors of float32 products to 10 bits, which makes J^T J useless.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     assert config.loss is not None, "a resolved config has a loss"
@@ -158,12 +166,15 @@ def build(config: Config) -> Experiment:
         precision=config.precision,
         targets=config.loss.targets,
     )
+    dataset = share_of(dataset, reducer)
     with tf.device(device):
         network = build_network(config, dataset)
-    return assemble(config, device, dataset, network)
+    return assemble(config, device, dataset, network, reducer)
 
 
-def assemble(config: Config, device: str, dataset: Dataset, network: Network) -> Experiment:
+def assemble(
+    config: Config, device: str, dataset: Dataset, network: Network, reducer: Reducer | None = None
+) -> Experiment:
     """Build every part of an experiment but its data and its model.
 
     Args:
@@ -171,23 +182,28 @@ def assemble(config: Config, device: str, dataset: Dataset, network: Network) ->
         device: See `Experiment`.
         dataset: The data.
         network: The model, with its initial weights.
+        reducer: See `Experiment`; left out, there is one worker.
 
     Raises:
         ConfigError: An optimizer's argument does not suit it, or code of the user's own cannot be used.
     """
     assert config.loss is not None, "a resolved config has a loss"
+    reducer = reducer or Alone()
     with tf.device(device):
         loss = build_loss(config.loss, lambda: first_rows(dataset, network))
         on_host = device == "/CPU:0"
         place = HostAlgebra if on_host else DeviceAlgebra
         algebra: Algebra = place(config.precision, truncation_of(config))
         kernels = Kernels(network, loss)
-        forms = Forms(kernels, algebra, solver_of(config))
+        solver = (
+            solver_of(config) if reducer.workers == 1 else shared_solver(config, kernels, algebra, reducer)
+        )
+        forms = Forms(kernels, algebra, solver)
         if on_host and steps_by_tables(config, forms, dataset.train.rows):
             by_sigma = has_sigma(config)
             own = host_kernels(network, loss) or formula_kernels(network, loss, by_sigma=by_sigma)
             kernels = own or kernels
-            forms = Forms(kernels, algebra, solver_of(config))
+            forms = Forms(kernels, algebra, solver)
         refuse_sigma_without_kernels(config, kernels)
         tolerances = tolerances_of(config.training)
         optimizer = build_optimizer(config.optimizer, kernels, tolerances)
@@ -206,7 +222,20 @@ def assemble(config: Config, device: str, dataset: Dataset, network: Network) ->
         optimizer,
         projection=projection,
         bounds=bounds_of(config),
+        reducer=reducer,
     )
+
+
+def shared_solver(config: Config, kernels: Kernels, algebra: Algebra, reducer: Reducer) -> str:
+    """Return the solver of a fit by several workers: never one with J J^T, which is of all rows.
+
+    Memory and cores of the first worker decide for all.
+    """
+    forms = Forms(kernels, algebra, solver_of(config))
+    # As if there were many rows, as there should be.
+    name = forms.name(kernels.network.size)
+    (first, *_) = reducer.gather(name.encode())
+    return {"gram": "matrix"}.get(first.decode(), first.decode())
 
 
 def restarted(config: Config, dataset: Dataset, network: Network, optimizer: SecondOrder) -> SecondOrder:

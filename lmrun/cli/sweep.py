@@ -26,7 +26,9 @@ def sweep(
     sweep_file: Annotated[
         str,
         typer.Argument(
-            metavar="SWEEP", help="A sweep's YAML file; or a sweep's directory, to continue it.", show_default=False
+            metavar="SWEEP",
+            help="A sweep's YAML file; or a sweep's directory, to continue it.",
+            show_default=False,
         ),
     ],
     overrides: Annotated[
@@ -37,7 +39,9 @@ def sweep(
     ] = None,
     executor: Annotated[
         str | None,
-        typer.Option(help="What trains: local (processes here) or ray.  [default: local]", show_default=False),
+        typer.Option(
+            help="What trains: local (processes here) or ray.  [default: local]", show_default=False
+        ),
     ] = None,
     address: Annotated[
         str | None,
@@ -103,7 +107,9 @@ def _planned(
     begun = None if path.is_file() else find_sweep(typed, runs_dir)
     if begun is not None:
         if overrides or name is not None:
-            raise UsageError(f"{begun.name} has begun: its runs stay as they are. Name the sweep's file instead.")
+            raise UsageError(
+                f"{begun.name} has begun: its runs stay as they are. Name the sweep's file instead."
+            )
         return begun, read_plan(begun)
     if not path.is_file():
         raise UsageError(_nothing(path))
@@ -126,7 +132,9 @@ def _executor(options: Options, plan: Plan, directory: SweepDirectory) -> Callab
     from lmrun.sweep.executors.registry import MODULES, make_executor
 
     if options.executor not in MODULES:
-        raise UsageError(f"There is no executor '{options.executor}'.{did_you_mean(options.executor, MODULES)}")
+        raise UsageError(
+            f"There is no executor '{options.executor}'.{did_you_mean(options.executor, MODULES)}"
+        )
     resources = plan.settings.resources
     demands = Demands(options.workers, resources.cpus, resources.gpus, options.address, directory.logs)
     return lambda: make_executor(options.executor, demands)

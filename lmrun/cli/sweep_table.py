@@ -67,7 +67,9 @@ def show_results(
         console.print(Text(f"and {len(settings) - SHOWN:,} settings more: {sweep.table}", style="dim"))
     bad = [result for result in results if result.state in BAD]
     for result in bad[:SHOWN]:
-        console.print(Text(f"{result.planned.name}: {result.state}. {result.reason}", style="red"), soft_wrap=True)
+        console.print(
+            Text(f"{result.planned.name}: {result.state}. {result.reason}", style="red"), soft_wrap=True
+        )
     if len(bad) > SHOWN:
         console.print(Text(f"and {len(bad) - SHOWN:,} runs more that failed: {sweep.table}", style="red"))
     console.print()
@@ -84,7 +86,11 @@ def _document(
         "sweep": str(sweep.path),
         "status": "finished" if done else "interrupted",
         "counts": dict(Counter(result.state for result in results)),
-        "best": {"choices": dict(best.choices), "score": best.score, "runs": [one.planned.name for one in best.runs]},
+        "best": {
+            "choices": dict(best.choices),
+            "score": best.score,
+            "runs": [one.planned.name for one in best.runs],
+        },
         "runs": [result.document for result in results],
     }
 

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from lmrun.curvature.batch import Batch, OnDemand
 from lmrun.curvature.kernels import Kernels
+from lmrun.distribution.reducer import Alone, Reducer
 from lmrun.linalg.algebra import Algebra, Curvature, Vector
 from lmrun.linalg.threads import each
 from lmrun.seeding import Stream, generator
@@ -50,9 +51,18 @@ class Chunks:
         batch: The rows.
         algebra: Says how many threads may work at a time.
         seed: The config's; decides, with the step, what a random loss draws.
+        reducer: The workers whose rows the batch is of; this one holds a share of them.
     """
 
-    def __init__(self, kernels: Kernels, batch: Batch, algebra: Algebra, seed: int = 0) -> None:
+    def __init__(
+        self,
+        kernels: Kernels,
+        batch: Batch,
+        algebra: Algebra,
+        seed: int = 0,
+        reducer: Reducer | None = None,
+    ) -> None:
+        self.reducer: Reducer = reducer or Alone()
         self.kernels = kernels
         self.batch = batch
         self.workers = min(algebra.workers, len(batch.chunks))
@@ -74,8 +84,13 @@ class Chunks:
         return OnDemand(lambda number: (*chunks[number], self._key(number)), range(len(chunks)))
 
     def _key(self, number: int) -> Tensor:
-        words = generator(self.seed, Stream.PROJECTIONS, self.step, number)
+        words = generator(self.seed, Stream.PROJECTIONS, self.step, number, *self.place)
         return tf.constant(words.integers(2**31, size=2, dtype=np.int32))
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """What sets the random numbers of one worker apart from those of the others; nothing for a single one."""
+        return (self.reducer.index,) if self.reducer.workers > 1 else ()
 
     @property
     def shares(self) -> list[Sequence[Arguments]]:
@@ -99,3 +114,7 @@ class Chunks:
         if self.workers == 1:
             return list(map(work, items))
         return each(work, items)
+
+    def summed(self, parts: Sequence[Any]) -> Any:
+        """Add up tensors or arrays of one shape, one per chunk, over all rows of all workers."""
+        return self.reducer.total(added(parts))[0]

@@ -92,6 +92,8 @@ def find_sweep(name: str, runs_dir: Path) -> SweepDirectory | None:
     fitting = [sweep for sweep in list_sweeps(runs_dir) if sweep.name.startswith(name)]
     if len(fitting) > 1:
         known = ", ".join(sweep.name for sweep in fitting[:10])
-        raise UsageError(f"'{name}' fits {len(fitting)} sweeps in {runs_dir}: {known}. Type more of the name.")
+        raise UsageError(
+            f"'{name}' fits {len(fitting)} sweeps in {runs_dir}: {known}. Type more of the name."
+        )
     # A run of a sweep begins with the sweep's name, too.
     return fitting[0] if fitting else None

@@ -192,7 +192,9 @@ class _Resolving:
                     count, first = self.problems.get(problem, (0, chosen))
                     self.problems[problem] = (count + 1, first)
             if max(len(found), number) > MOST_RUNS:
-                raise UsageError(f"The sweep has more than {MOST_RUNS:,} runs; take fewer values, or samples.")
+                raise UsageError(
+                    f"The sweep has more than {MOST_RUNS:,} runs; take fewer values, or samples."
+                )
         if self.problems:
             raise ConfigError(self._told(number))
         return found
@@ -213,7 +215,8 @@ class _Resolving:
 
     def _load(self, overrides: Sequence[Override]) -> LoadedConfig:
         ordered = [
-            replace(one, place=replace(one.place, order=order)) for order, one in enumerate(overrides, start=1)
+            replace(one, place=replace(one.place, order=order))
+            for order, one in enumerate(overrides, start=1)
         ]
         base = self.base.document
         copied = Document(deepcopy(base.data), {**base.keys}, {**base.values}, [*base.findings])

@@ -87,7 +87,9 @@ def halving(rule: HalvingConfig, courses: Mapping[int, Sequence[Course]], alive:
     return sorted(ranked[: kept_by_halving(len(alive), rule.factor)])
 
 
-def below_median(rule: MedianConfig, courses: Mapping[int, Sequence[Course]], alive: Sequence[int]) -> list[int]:
+def below_median(
+    rule: MedianConfig, courses: Mapping[int, Sequence[Course]], alive: Sequence[int]
+) -> list[int]:
     """Return which go on: those whose best loss is not above the median of all settings' mean losses.
 
     Source: the median stopping rule (Golovin et al. 2017, section 3.2.2); the running averages are those of

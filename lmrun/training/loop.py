@@ -4,12 +4,17 @@ from __future__ import annotations
 
 import math
 import time
+from copy import copy
 from dataclasses import dataclass
 from typing import Any
+from zlib import crc32
 
+import numpy as np
 import tensorflow as tf
 
 from lmrun.build import Experiment, as_params
+from lmrun.distribution.reducer import Said
+from lmrun.errors import LmrunError, PeerError, WorkerLostError
 from lmrun.linalg.one_thread import one_blas_thread
 from lmrun.optimizers.restarts import Restarted
 from lmrun.runs.checkpoints import Checkpoint, read_checkpoint
@@ -22,9 +27,9 @@ from lmrun.training.evaluate import Evaluator
 from lmrun.training.events import EventWriter
 from lmrun.training.interrupt import Interruption, listening
 from lmrun.training.progress import Progress
-from lmrun.training.recorder import Recorder, Row, RowsInMemory
+from lmrun.training.recorder import Nothing, Recorder, Row, RowsInMemory
 from lmrun.training.schedule import Schedule
-from lmrun.training.state import LoopState, unpack
+from lmrun.training.state import LoopState, shared_checkpoint, unpack
 from lmrun.training.tracker import Tracker, lower
 
 Tensor = Any
@@ -49,6 +54,7 @@ class Outcome:
         best_loss: The same at the best parameters.
         improved: Whether that is lower than the loss before the first step.
         model: The last parameters of the model [n].
+        numbers_per_step: Numbers that a worker gave to sums, per step of this process.
     """
 
     status: Status
@@ -60,13 +66,14 @@ class Outcome:
     best_loss: float
     improved: bool
     model: Tensor
+    numbers_per_step: float = 0.0
 
 
 def schedule_of(experiment: Experiment) -> Schedule:
     """Return the order of rows that the config describes."""
     training = experiment.config.training
     return Schedule(
-        experiment.dataset.train.rows, training.batch_size, training.shuffle, experiment.config.seed
+        experiment.dataset.training_rows, training.batch_size, training.shuffle, experiment.config.seed
     )
 
 
@@ -87,6 +94,8 @@ def train(
             while loop.status is None:
                 loop.advance()
             return loop.end()
+        except (WorkerLostError, PeerError) as error:
+            raise loop.left_alone(error) from None
         finally:
             loop.recorder.close()
 
@@ -114,21 +123,22 @@ class Loop:
         *,
         longest: int | None = None,
     ) -> None:
-        self.started = time.monotonic()
+        self.started, self.offset, self._point = time.monotonic(), 0.0, 0
         self.experiment = experiment
+        self.reducer = experiment.reducer
         self.training = experiment.config.training
         self.interruption = interruption
+        self.reducer.listen(self._say)
         self.schedule = schedule_of(experiment)
         self.driver = make_driver(experiment, self.schedule)
         self.longest = min(longest or self.driver.most_steps, self.driver.most_steps)
         self.ceiling = DIVERGED * self.driver.zero_loss()
-        checkpoint = None if run is None else read_checkpoint(run)
+        checkpoint = shared_checkpoint(None if run is None else read_checkpoint(run), self.reducer)
         self.recorder = self._recorder(run, progress, checkpoint)
         validation = experiment.dataset.validation
         validator = None if validation is None else Evaluator(experiment, validation)
         self.block = FIRST_BLOCK
         if checkpoint is None:
-            self.offset = 0.0
             self.state = fresh(experiment, self.driver)
         else:
             self.state = unpack(checkpoint, self.driver, experiment.network.size)
@@ -147,10 +157,14 @@ class Loop:
             self.recorder.write([first])
             self.recorder.checkpoint(self.state, self._seconds(), now=True)
         self.status = self._at_start()
+        self._begun = (self.state.step, self.reducer.numbers)
+        self._safe = copy(self.state)
 
     def _recorder(
         self, run: RunDirectory | None, progress: Progress, checkpoint: Checkpoint | None
-    ) -> Recorder | RowsInMemory:
+    ) -> Recorder | RowsInMemory | Nothing:
+        if self.reducer.index > 0:
+            return Nothing()
         if run is None:
             return RowsInMemory(progress)
         # A run that was killed before its first checkpoint starts again, and so do its rows.
@@ -160,8 +174,12 @@ class Loop:
 
     def advance(self) -> list[Row]:
         """Call the optimizer once and return the rows of that; `status` says whether to go on."""
+        # Where a step ends in an error of another worker, the state before it is what can be kept.
+        self._safe = copy(self.state)
+        if self.reducer.workers > 1:
+            self._point = crc32(np.ascontiguousarray(self.state.params).data)
         rows = self._advance()
-        if self.status is None and (self.interruption.requested or self._pauses()):
+        if self.status is None and (self.reducer.heard.asked or self._pauses()):
             self.status = Status.INTERRUPTED
         if self.status is None:
             self.recorder.checkpoint(self.state, self._seconds())
@@ -169,11 +187,28 @@ class Loop:
 
     def end(self) -> Outcome:
         """Settle what the run has led to; one that had ended already stays as it ended."""
+        steps, numbers = self.state.step - self._begun[0], self.reducer.numbers - self._begun[1]
+        self._numbers_per_step = numbers / max(steps, 1)
         state, status, seconds = self.state, self.status or Status.INTERRUPTED, self._seconds()
         if state.status is None:
             state.status = None if status is Status.INTERRUPTED else status
             self.recorder.checkpoint(state, seconds, now=True)
         return self._outcome(status, seconds)
+
+    def left_alone(self, error: LmrunError) -> LmrunError:
+        """Keep the last accepted step where another worker is gone, and say so."""
+        self.recorder.checkpoint(self._safe, self._seconds(), now=True)
+        place = self.recorder.run.path if isinstance(self.recorder, Recorder) else None
+        if place is None:
+            return error
+        words = f"{error} The run stands at step {self._safe.step:,}, in a checkpoint."
+        return type(error)(
+            f"{words} To go on from there, start every worker again: lmrun train --resume {place} "
+            "--workers host:port,..."
+        )
+
+    def _say(self) -> Said:
+        return Said(self.interruption.requested, self._seconds(), self._point)
 
     def _at_start(self) -> Status | None:
         state = self.state
@@ -257,7 +292,7 @@ class Loop:
         return stopping.Standing(
             step=state.step,
             epochs=self.schedule.epoch(state.step),
-            seconds=self._seconds(),
+            seconds=self.reducer.heard.seconds,
             ceiling=max(self.ceiling, DIVERGED * state.initial_loss),
             since_best=state.since_best,
             full_batch=self.schedule.full_batch,
@@ -282,6 +317,7 @@ class Loop:
             best_loss=losses.best,
             improved=improved,
             model=self.tracker.model,
+            numbers_per_step=self._numbers_per_step,
         )
 
 

@@ -174,3 +174,16 @@ class RowsInMemory:
 
     def close(self) -> None:
         """Nothing waits."""
+
+
+class Nothing:
+    """What a worker leaves behind beside the one that has the run directory."""
+
+    def write(self, rows: list[Row], *, now: bool = False) -> None:
+        """Nothing."""
+
+    def checkpoint(self, state: LoopState, seconds: float, *, now: bool = False) -> None:
+        """Nothing."""
+
+    def close(self) -> None:
+        """Nothing waits."""

@@ -17,6 +17,7 @@ from lmrun.config.dump import to_yaml
 from lmrun.config.load import LoadedConfig, load_config
 from lmrun.config.schema import Config
 from lmrun.config.user_code import checksums
+from lmrun.distribution.reducer import Alone, Reducer, together
 from lmrun.errors import RunDirectoryError, StorageError
 from lmrun.models.export import in_user_units
 from lmrun.runs.checkpoints import read_checkpoint
@@ -34,7 +35,7 @@ from lmrun.training.evaluate import Evaluator
 from lmrun.training.interrupt import Interruption
 from lmrun.training.loop import Outcome, schedule_of, train
 from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
-from lmrun.training.progress import Limits, Progress
+from lmrun.training.progress import Limits, Progress, SilentProgress
 from lmrun.training.remarks import remarks as remarks_of
 
 LOGGER = logging.getLogger("lmrun")
@@ -44,21 +45,34 @@ _trained = itertools.count()
 
 
 def prepare(
-    loaded: LoadedConfig, runs_dir: Path, name: str | None, command: Sequence[str]
-) -> tuple[Experiment, RunDirectory]:
+    loaded: LoadedConfig,
+    runs_dir: Path,
+    name: str | None,
+    command: Sequence[str],
+    reducer: Reducer | None = None,
+) -> tuple[Experiment, RunDirectory | None]:
     """Build an experiment and make its run directory; nothing is written before the data is known to fit.
+
+    Args:
+        loaded: The config.
+        runs_dir: The folder of all runs.
+        name: The run's name; None draws one.
+        command: What the user typed.
+        reducer: The workers of the fit; left out, there is one. The first one alone has the directory.
 
     Raises:
         LmrunError: Any of its kinds, see `build` and `create_run`.
     """
-    config = loaded.config
-    refuse_impossible(config)
-    experiment = build(config)
-    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
-    run = open_run(
-        experiment, runs_dir, name, command=command, source=loaded.source, overrides=loaded.overrides
-    )
-    return experiment, run
+    config, reducer = loaded.config, reducer or Alone()
+    with together(reducer):
+        refuse_impossible(config)
+        experiment = build(config, reducer)
+        refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+        if reducer.index > 0:
+            return experiment, None
+        return experiment, open_run(
+            experiment, runs_dir, name, command=command, source=loaded.source, overrides=loaded.overrides
+        )
 
 
 def open_run(
@@ -113,38 +127,56 @@ def open_run(
     )
 
 
-def reopen(run: RunDirectory, tell: Callable[[str], None] = LOGGER.warning) -> Experiment:
+def reopen(
+    run: RunDirectory, reducer: Reducer | None = None, tell: Callable[[str], None] = LOGGER.warning
+) -> Experiment:
     """Build the experiment of a run that was stopped, or of one that is to be ended again (see `mend`).
 
     Args:
         run: The run.
+        reducer: Of the first worker; left out, there is only one.
         tell: Is told what was damaged, and what is used in its place.
 
     Raises:
         RunDirectoryError: The run has ended and nothing is damaged, or another process is training it.
         LmrunError: Any of its kinds, see `build`.
     """
-    with alone(run):
-        for sentence in mend(run):
-            _log(run, sentence)
-            tell(sentence)
-    experiment = rebuild(run, "a resumed run would mix two data sets")
-    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
-    return experiment
+    reducer = reducer or Alone()
+    with together(reducer):
+        with alone(run):
+            for sentence in mend(run):
+                _log(run, sentence)
+                tell(sentence)
+        experiment = rebuild(run, "a resumed run would mix two data sets", reducer)
+        refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+        return experiment
 
 
-def rebuild(run: RunDirectory, otherwise: str) -> Experiment:
+def reopen_beside(config: Config, reducer: Reducer) -> Experiment:
+    """Build the experiment of a run that another worker has reopened.
+
+    Raises:
+        LmrunError: Any of its kinds, see `build`.
+    """
+    with together(reducer):
+        experiment = build(config, reducer)
+        refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+        return experiment
+
+
+def rebuild(run: RunDirectory, otherwise: str, reducer: Reducer | None = None) -> Experiment:
     """Build the experiment of a run again, with its initial weights.
 
     Args:
         run: A run that was begun.
         otherwise: What would be wrong with other data than the run's, as the end of a sentence.
+        reducer: The workers of the fit, of which this is the first; left out, there is one.
 
     Raises:
         RunDirectoryError: The data has changed.
         LmrunError: Any of its kinds, see `build`.
     """
-    experiment = build(load_config(str(run.config)).config)
+    experiment = build(load_config(str(run.config)).config, reducer)
     if read_json(run.manifest).get("data_checksum") != experiment.dataset.checksum:
         raise RunDirectoryError(
             f"The data of the run {run.name} has changed since it started; {otherwise}. Put the old data "
@@ -187,6 +219,15 @@ def _ways_on(run: RunDirectory) -> str:
     )
 
 
+def execute_beside(experiment: Experiment) -> dict[str, Any]:
+    """Train as one of the workers that have no run directory, and return the summary, too."""
+    outcome = train(experiment, None, SilentProgress())
+    summary = summarize(experiment, None, outcome, alone_so_far=False)
+    # Not before the first worker has written everything: it would take this one's end for a loss.
+    experiment.reducer.gather(b"")
+    return summary
+
+
 def _execute(
     experiment: Experiment, run: RunDirectory, progress: Progress, interruption: Interruption | None
 ) -> dict[str, Any]:
@@ -203,6 +244,7 @@ def _execute(
     summary = summarize(experiment, run, outcome, alone_so_far=next(_trained) == 0)
     write_summary(run, {**summary, FILES: checksums_of(run, run.results)})
     finish_manifest(run)
+    experiment.reducer.gather(b"")
     _log(run, f"{outcome.status}: {outcome.message}")
     return summary
 
@@ -269,11 +311,19 @@ def summarize(
         "accuracy": accuracy,
         "test": test,
         "parameters": experiment.network.size,
+        "distribution": distribution_of(outcome, experiment.reducer),
         "regularization": state.estimates,
         "peak_memory_bytes": peak_memory_bytes() if alone_so_far else None,
         "params": experiment.network.named_params(),
         "fit": answers_of(experiment, state.best_params, asked),
     }
+
+
+def distribution_of(outcome: Outcome, reducer: Reducer) -> dict[str, Any] | None:
+    """Return the number of workers, and of the numbers that each gave to sums per step; None for one worker."""
+    if reducer.workers == 1:
+        return None
+    return {"workers": reducer.workers, "numbers_per_step": outcome.numbers_per_step}
 
 
 def save_models(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> None:

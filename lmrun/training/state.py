@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lmrun.distribution.messages import packed, unpacked
+from lmrun.distribution.reducer import Reducer
 from lmrun.errors import RunDirectoryError
 from lmrun.optimizers.base import State
 from lmrun.runs.checkpoints import Checkpoint
@@ -93,6 +95,20 @@ def pack(state: LoopState, driver: Driver) -> tuple[dict[str, NDArray[Any]], Map
     arrays = {"params": np.asarray(state.params), "best_params": np.asarray(state.best_params)}
     arrays |= {PREFIX + name: np.asarray(value) for name, value in driver.pack(state.optimizer).items()}
     return arrays, {name: getattr(state, name) for name in NUMBERS}
+
+
+def shared_checkpoint(checkpoint: Checkpoint | None, reducer: Reducer) -> Checkpoint | None:
+    """Return the first worker's checkpoint, or None where it has none."""
+    if reducer.workers == 1:
+        return checkpoint
+    own = b""
+    if checkpoint is not None:
+        own = packed([checkpoint.step, checkpoint.metadata], checkpoint.arrays)
+    (first, *_) = reducer.gather(own)
+    if not first:
+        return None
+    (step, metadata), arrays = unpacked(first)
+    return Checkpoint(step, arrays, metadata)
 
 
 def unpack(checkpoint: Checkpoint, driver: Driver, parameters: int) -> LoopState:

@@ -9,6 +9,7 @@ import numpy as np
 import tensorflow as tf
 
 from lmrun.linalg.device.form import Data, DeviceCurvature, Penalizable, compiled
+from lmrun.linalg.sharing import Sums
 
 Tensor = Any
 
@@ -106,6 +107,10 @@ def _split(total: Tensor) -> tuple[Tensor, Tensor]:
     return total[:-1, :-1], total[-1, :-1]
 
 
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    return parts[0] if len(parts) == 1 else tf.add_n(parts)
+
+
 class GramAssembly:
     """The sum of the tables' products with their own transpose.
 
@@ -125,7 +130,13 @@ class GramAssembly:
         """Both triangles: a device has no syrk in TensorFlow."""
         return _add_product(part, table)
 
+    def shared(self, parts: Sequence[Tensor], sums: Sums, *more: Any) -> tuple[Tensor, list[Any]]:
+        """J^T J and J^T r travel, n^2 + n numbers."""
+        rows, *rest = sums.total(_joined(parts)[:, :-1], *more)
+        # Nobody asks for r^T r.
+        return tf.pad(rows, [(0, 0), (0, 1)]), rest
+
     def finish(self, parts: Sequence[Tensor], gradient: Tensor | None = None) -> DeviceCurvature:
         """The last row is J^T r."""
-        matrix, own = _split(parts[0] if len(parts) == 1 else tf.add_n(parts))
+        matrix, own = _split(_joined(parts))
         return DeviceCurvature(GRAM, (matrix, own if gradient is None else gradient))

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lmrun.linalg.device.form import Data, DeviceCurvature, Penalizable, compiled
 from lmrun.linalg.device.gram import norm_1, where_valid
+from lmrun.linalg.sharing import Sums
 
 Tensor = Any
 
@@ -110,6 +111,14 @@ class TriangleAssembly:
     def add(self, part: Tensor, table: Tensor) -> Tensor:
         """Neither J nor Q is ever whole."""
         return _add_table(part, table)
+
+    def shared(self, parts: Sequence[Tensor], sums: Sums, *more: Any) -> tuple[Tensor, list[Any]]:
+        """Every worker is given the triangles of all."""
+        (triangle,) = parts
+        first, *others = sums.stack(triangle)
+        for other in others:
+            first = _add_table(first, tf.transpose(other))
+        return first, sums.total(*more)
 
     def finish(self, parts: Sequence[Tensor], gradient: Tensor | None = None) -> DeviceCurvature:
         """A device has one part."""
