@@ -30,31 +30,33 @@ class WorkerFailedError(Exception):
 
 
 class Turns:
-    """A lock file that others who compute on this machine also wait for; entered for each worker.
+    """Lock files that others who compute on this machine also wait for; entered for each worker.
 
-    It is given back on leaving after TURN_SECONDS, so that several short workers make one turn.
+    They are given back on leaving after TURN_SECONDS, so that several short workers make one turn.
 
     Args:
-        path: The file, or None: there are no others.
+        paths: The files, in the order in which they are locked; None stands for none.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self._file: IO[str] | None = None
+    def __init__(self, *paths: Path | None) -> None:
+        self.paths = [path for path in paths if path is not None]
+        self._files: list[IO[str]] = []
         self._since = 0.0
 
     def __enter__(self) -> None:
-        if self.path is not None and self._file is None:
-            self._file = self.path.open("w")
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            self._since = time.monotonic()
+        if self._files:
+            return
+        for path in self.paths:
+            self._files.append(path.open("w"))
+            fcntl.flock(self._files[-1], fcntl.LOCK_EX)
+        self._since = time.monotonic()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None and time.monotonic() - self._since >= TURN_SECONDS:
-            self._file.close()
-            self._file = None
+        if time.monotonic() - self._since >= TURN_SECONDS:
+            while self._files:
+                self._files.pop().close()
 
 
 def end_workers_with_me() -> None:

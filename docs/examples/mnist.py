@@ -16,7 +16,7 @@ def network() -> keras.Model:
     )
 
 
-def main(rows: int = 60_000, epochs: int = 3, seed: int = 1) -> float:
+def main(rows: int = 60_000, epochs: int = 5, seed: int = 1) -> float:
     """Train, and return the share of the test images that are classified correctly."""
     keras.utils.set_random_seed(seed)
     digits = read_mnist()
@@ -33,7 +33,7 @@ def main(rows: int = 60_000, epochs: int = 3, seed: int = 1) -> float:
             "memory": 0.97,
             "averaging": "polynomial",
         },
-        damping={"update": "factor", "initial": 5, "increase": 4, "decrease": 1.11, "minimum": 0.05},
+        damping={"update": "factor", "initial": 5, "increase": 4, "decrease": 1.11, "minimum": 0.15},
         batch_size=500,
         max_epochs=epochs,
         seed=seed,

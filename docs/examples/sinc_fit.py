@@ -16,7 +16,8 @@ def main(points: int = 20_000, seed: int = 1) -> lmrun.Result:
     keras.utils.set_random_seed(seed)
     x = np.linspace(-1, 1, points)
     y = np.sinc(10 * x)
-    result = lmrun.fit(network(), x, y, precision="float64", batch_size="growing", target_loss=1.03e-8)
+    options = {"precision": "float64", "batch_size": "growing", "damping": {"scaling": "more"}}
+    result = lmrun.fit(network(), x, y, target_loss=1.03e-8, **options)
     print(f"loss {result.loss:.2e} after {result.steps} steps in {result.seconds:.2f} s. {result.message}")
     return result
 
