@@ -1,6 +1,6 @@
 """Write the reference pages from what the program itself knows: the schema of the config, and the commands.
 
-`python docs/reference.py` writes docs/reference/config.md and docs/reference/commands.md; a test holds them
+`python docs/reference.py` writes config.md, sweep.md and commands.md in docs/reference; a test holds them
 equal to what it would write.
 """
 
@@ -23,6 +23,7 @@ from lmrun.config.fields import alternatives, is_section, is_tagged, members, on
 from lmrun.config.json_schema import json_schema
 from lmrun.config.optimizers import KERAS_OPTIMIZERS, KerasOptimizerConfig
 from lmrun.config.schema import Config
+from lmrun.config.sweep import SweepConfig
 
 FOLDER = Path(__file__).parent / "reference"
 COMPARED = {"minimum": "≥", "exclusiveMinimum": ">", "maximum": "≤", "exclusiveMaximum": "<"}
@@ -31,7 +32,11 @@ NOTE = "Written by `python docs/reference.py`; do not edit."
 Path_ = tuple[str, ...]
 
 
-whole_schema = cache(json_schema)
+@cache
+def whole_schema() -> dict[str, Any]:
+    """The JSON Schema of a config, with the classes of a sweep's file among its definitions."""
+    schema, sweep = json_schema(), SweepConfig.model_json_schema()
+    return {**schema, "$defs": {**schema["$defs"], **sweep["$defs"], SweepConfig.__name__: sweep}}
 
 
 def config_page() -> str:
@@ -160,9 +165,15 @@ def listing(spec: dict[str, Any]) -> str:
     return f"list of {words(spec['items'])}"
 
 
+def mapping(spec: dict[str, Any]) -> str:
+    """A section whose keys are names, or one of which nothing is said here."""
+    inner = spec["additionalProperties"]
+    return f"mapping of names to {words(inner)}" if isinstance(inner, dict) else "section"
+
+
 KINDS: dict[str, Callable[[dict[str, Any]], str]] = {
     "array": listing,
-    "object": lambda spec: f"mapping of names to {words(spec['additionalProperties'])}",
+    "object": mapping,
     "boolean": lambda spec: "`true`, `false`",
     "string": lambda spec: "`module:attribute`" if "pattern" in spec else "text",
 }
@@ -183,6 +194,20 @@ def shown(default: Any) -> str:
 def escaped(text: str) -> str:
     """Text for a cell of a table."""
     return text.replace("|", "\\|")
+
+
+def sweep_page() -> str:
+    """The page of a sweep's file."""
+    lines = [
+        "# Sweep",
+        "",
+        f"*{NOTE}* What `lmrun sweep` reads; [Many runs](../sweep.md) says what it does.",
+        "",
+        *table(SweepConfig, ()),
+    ]
+    for key, annotation in fields_of(SweepConfig):
+        lines += part((key,), annotation, 2)
+    return page_of(lines)
 
 
 def commands_page() -> str:
@@ -227,7 +252,7 @@ def page_of(lines: list[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 
 
-PAGES = {"config.md": config_page, "commands.md": commands_page}
+PAGES = {"config.md": config_page, "sweep.md": sweep_page, "commands.md": commands_page}
 """What writes each page."""
 
 

@@ -58,7 +58,7 @@ RunsOrComparison = Annotated[
     list[str],
     typer.Argument(
         metavar="RUN...",
-        help="Runs: a path, a unique prefix of a name, or latest; or one stored comparison.",
+        help="Runs: a path, a unique prefix of a name, or latest; sweeps; or one stored comparison.",
         show_default=False,
         autocompletion=complete_with_comparisons,
     ),

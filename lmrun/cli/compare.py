@@ -16,7 +16,7 @@ def compare(
         list[str],
         typer.Argument(
             metavar="ITEM...",
-            help="Optimizers, trained on the config; or runs; or one stored comparison, to show it again.",
+            help="Optimizers, trained on the config; runs; sweeps; or a stored comparison, to show it again.",
             show_default=False,
             autocompletion=complete_items,
         ),
@@ -52,6 +52,7 @@ def compare(
         document = read_comparison(stored)
     else:
         from lmrun.cli.comparing import gather
+        from lmrun.cli.swept import with_runs_of_sweeps
         from lmrun.compare.document import compare as compare_results
         from lmrun.compare.document import store
         from lmrun.compare.groups import title
@@ -60,7 +61,9 @@ def compare(
         overrides = [*(override or ())]
         if max_seconds is not None:
             overrides.append(f"training.max_seconds={max_seconds:g}")
-        results = gather(items, config, overrides, seeds, fresh=fresh, runs_dir=runs_dir)
+        results = gather(
+            with_runs_of_sweeps(items, runs_dir), config, overrides, seeds, fresh=fresh, runs_dir=runs_dir
+        )
         compared = compare_results(results, items)
         stored, document = (
             store(

@@ -120,6 +120,7 @@ def plot(
     kind: Annotated[str, typer.Option(help=f"What to draw: {', '.join(KINDS)}.")] = "loss",
 ) -> None:
     """Draw runs, several in one figure, or a stored comparison, and print the path of the figure."""
+    from lmrun.cli.swept import with_runs_of_sweeps
     from lmrun.compare.document import find_comparison
     from lmrun.runs.find import find_run
 
@@ -129,4 +130,5 @@ def plot(
     if stored is not None:
         typer.echo(_comparison(stored, kind, output))
         return
-    typer.echo(KINDS[kind]([find_run(run, runs_dir) for run in runs], output))
+    names = with_runs_of_sweeps(runs, runs_dir)
+    typer.echo(KINDS[kind]([find_run(run, runs_dir) for run in names], output))

@@ -46,7 +46,9 @@ def report(
         groups, missing = stored_groups(stored, document)
         page, place = _of_groups(groups, document, missing), stored.report
     else:
-        page, place = _of_runs(runs, runs_dir)
+        from lmrun.cli.swept import with_runs_of_sweeps
+
+        page, place = _of_runs(with_runs_of_sweeps(runs, runs_dir), runs_dir)
     typer.echo(write(page, output or place))
 
 

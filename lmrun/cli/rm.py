@@ -16,10 +16,14 @@ def rm(
     runs_dir: RunsDir = Path("runs"),
     yes: Annotated[bool, typer.Option("--yes", "-y", help="Do not ask.")] = False,
 ) -> None:
-    """Remove runs with everything in them, after a question."""
+    """Remove runs, or sweeps and their runs, with everything in them, after a question."""
+    from lmrun.cli.swept import apart, runs_begun
     from lmrun.runs.remove import find_any, refuse_running, remove_run, sizes
+    from lmrun.sweep.store import remove_sweep
 
-    found = list({run.path.resolve(): run for run in (find_any(name, runs_dir) for name in runs)}.values())
+    sweeps, names = apart(runs, runs_dir)
+    named = [find_any(name, runs_dir) for name in names] + [run for one in sweeps for run in runs_begun(one)]
+    found = list({run.path.resolve(): run for run in named}.values())
     for run in found:
         refuse_running(run)
     for run in found:
@@ -37,3 +41,5 @@ def rm(
             return
     for run in found:
         remove_run(run)
+    for sweep in sweeps:
+        remove_sweep(sweep)

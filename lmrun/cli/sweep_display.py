@@ -18,10 +18,11 @@ from lmrun.runs.listing import read_entry
 from lmrun.runs.metrics import last_row
 from lmrun.sweep.job import Answer, Job, Kind
 from lmrun.sweep.layout import SweepDirectory
-from lmrun.sweep.plan import Plan
+from lmrun.sweep.plan import Plan, PlannedRun
+from lmrun.sweep.space import flow
 
 if TYPE_CHECKING:
-    from lmrun.sweep.drive import Display
+    pass
 
 WIDTH = 60
 """Of the choices of a run."""
@@ -38,7 +39,7 @@ class SweepDisplay:
 
     def __init__(self, sweep: SweepDirectory, plan: Plan, stream: TextIO) -> None:
         self.sweep = sweep
-        self.words = {run.name: _words(run.overrides) for run in plan.runs}
+        self.words = {run.name: _words(run) for run in plan.runs}
         self.stream = stream
         self.done = self.total = 0
         self.say(f"{sweep.path}: {len(plan.runs)} runs")
@@ -77,6 +78,10 @@ class SweepDisplay:
         """Say how many runs were ended early."""
         settings = "1 setting goes" if left == 1 else f"{left} settings go"
         self.say(f"{len(names)} runs end early; {settings} on")
+
+    def stopping(self, running: int) -> None:
+        """Say that it takes a moment."""
+        self.say(f"Stopping: {running} runs finish their step. Ctrl-C once more ends them at once.")
 
     def close(self) -> None:
         """Nothing to put away."""
@@ -148,8 +153,10 @@ class LiveDisplay(SweepDisplay):
             self.live.stop()
 
 
-def _words(overrides: Sequence[str]) -> str:
-    text = " ".join(overrides)
+def _words(run: PlannedRun) -> str:
+    """The choices of a run, each by the last part of its key."""
+    chosen = {key.rpartition(".")[2]: value for key, value in run.choices.items()}
+    text = " ".join(f"{key}={flow(value)}" for key, value in {**chosen, "seed": run.seed}.items())
     return text if len(text) <= WIDTH else f"{text[: WIDTH - 3]}..."
 
 

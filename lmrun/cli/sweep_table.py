@@ -31,7 +31,7 @@ def show_plan(plan: Plan, as_json: bool) -> None:
         return
     for run in plan.runs:
         typer.echo(" ".join([run.name, *run.overrides]))
-    typer.echo(f"# {len(plan.runs):,} runs, of which nothing has been trained by this.", err=True)
+    typer.echo(f"{len(plan.runs):,} runs; nothing was trained.", err=True)
 
 
 def show_results(

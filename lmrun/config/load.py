@@ -84,10 +84,15 @@ def load_document(
     apply_overrides(document, overrides)
     _make_paths_absolute(document, path.absolute().parent)
     texts = tuple(override.text for override in overrides)
-    return LoadedConfig(resolve(validate(document, Config)), source, path.absolute(), texts)
+    return LoadedConfig(resolve(validate(document)), source, path.absolute(), texts)
 
 
-def validate(document: Document, kind: type[Kind]) -> Kind:
+def validate(document: Document, kind: type[Config] = Config) -> Config:
+    """Validate the data of a document as a config; see `validate_as`."""
+    return validate_as(document, kind)
+
+
+def validate_as(document: Document, kind: type[Kind]) -> Kind:
     """Validate the data of a document.
 
     Args:

@@ -21,8 +21,8 @@ from lmrun.config.fields import (
     tag_field,
     unwrap,
 )
-from lmrun.config.schema import Config
 from lmrun.config.phrases import FEW, correction, expected, show
+from lmrun.config.schema import Config
 from lmrun.config.suggest import did_you_mean, nearest
 
 SECTIONS = ("dataset", "model", "loss", "optimizer", "training")

@@ -75,10 +75,20 @@ class _EndEarly(Section):
     first: PositiveInt | PositiveFloat
     """The runs are compared for the first time when all have come so far."""
 
+    @model_validator(mode="after")
+    def _whole_steps(self) -> Self:
+        if self.unit != "seconds" and not isinstance(self.first, int):
+            raise_problems(
+                [Problem(("first",), f"should be a whole number of {self.unit}, not {self.first}")]
+            )
+        return self
+
 
 class HalvingConfig(_EndEarly):
-    """Successive halving: at each comparison the best share goes on (Jamieson and Talwalkar 2016; Li et al.
-    2018, Hyperband)."""
+    """Successive halving: at each comparison the best share goes on.
+
+    Source: Jamieson and Talwalkar (2016); one bracket of Hyperband (Li et al. 2018).
+    """
 
     name: Literal["halving"]
     factor: Annotated[int, Field(ge=2)] = 3
@@ -86,8 +96,10 @@ class HalvingConfig(_EndEarly):
 
 
 class MedianConfig(_EndEarly):
-    """The median rule: what never was as good as the median of all runs on average goes no further
-    (Golovin et al. 2017, Vizier)."""
+    """The median rule: what never was as good as the median of all settings on average goes no further.
+
+    Source: Vizier (Golovin et al. 2017).
+    """
 
     name: Literal["median"]
     factor: Annotated[int, Field(ge=2)] = 2
@@ -107,7 +119,8 @@ class SweepConfig(Section):
     """Many runs of one config."""
 
     base: str | dict[str, Any]
-    """A config's file (a relative path starts at this file's folder), a shipped config's name, or a config."""
+    """A config: its file (a relative path starts at this file's folder), its name where it is shipped, or
+    the config itself."""
     grid: dict[str, Values] = Field(default_factory=dict)
     """Keys of the config, each with the values that it takes: all of them with all of the others'."""
     random: RandomConfig | None = None

@@ -16,7 +16,7 @@ from lmrun.sweep.executors.base import Executor
 from lmrun.sweep.job import Answer, Job, Kind
 from lmrun.sweep.layout import SweepDirectory
 from lmrun.sweep.plan import Plan, PlannedRun
-from lmrun.sweep.stopping import NEVER, RULES, Course, checks, course
+from lmrun.sweep.stopping import NEVER, READ, RULES, Course, checks, course
 from lmrun.sweep.store import CRASHED, FAILED, Failure, append, failures
 from lmrun.training.interrupt import Interruption
 
@@ -34,6 +34,9 @@ class Display(Protocol):
 
     def ended(self, answer: Answer) -> None:
         """A job has ended."""
+
+    def stopping(self, running: int) -> None:
+        """So many runs are asked to finish their step."""
 
     def pruned(self, names: Sequence[str], left: int) -> None:
         """Runs were ended early; so many settings are left."""
@@ -89,7 +92,8 @@ class Driver:
         return self._come(alive, "", None)
 
     def _runs(self, alive: Sequence[int]) -> list[PlannedRun]:
-        return [run for run in self.plan.runs if run.point in alive]
+        points = {*alive}
+        return [run for run in self.plan.runs if run.point in points]
 
     def _directory(self, name: str) -> RunDirectory:
         return RunDirectory(self.sweep.runs_dir / name)
@@ -141,6 +145,7 @@ class Driver:
         executor, queue = self._made, list(reversed(jobs))
         while queue or executor.running:
             if self.interruption.requested:
+                self.display.stopping(len(executor.running))
                 for answer in executor.stop():
                     self._note(answer)
                 return False
@@ -174,12 +179,16 @@ class Driver:
 
     def _course(self, run: PlannedRun, unit: str, check: float) -> Course:
         directory = self._directory(run.name)
-        if run.name in self._failed or not directory.exists:
+        summary = read_summary(directory) if directory.exists else None
+        if summary is None:
             return NEVER
-        summary = read_summary(directory)
-        if summary is None or summary.get("status") in FAILURES:
+        # What went wrong later does not count here: a sweep that is continued judges as it did.
+        failed = run.name in self._failed or summary.get("status") in FAILURES
+        if failed and not self._has_come(run, unit, check):
             return NEVER
-        return course(read_metrics(directory).to_dict("records"), unit, check)
+        table = read_metrics(directory)
+        rows = [dict(zip(READ, row, strict=True)) for row in table[[*READ]].itertuples(index=False)]
+        return course(rows, unit, check)
 
     def _prune(self, runs: Sequence[PlannedRun], left: int) -> None:
         """Let paused runs have ended."""

@@ -15,7 +15,7 @@ from lmrun.config.base import Path as KeyPath
 from lmrun.config.base import Problem
 from lmrun.config.document import Document, Finding, Place, parse, place_of, read_text
 from lmrun.config.dump import as_yaml, to_yaml
-from lmrun.config.load import LoadedConfig, load_document, validate
+from lmrun.config.load import LoadedConfig, load_document, validate_as
 from lmrun.config.overrides import Override, parse_overrides, path_of
 from lmrun.config.shipped import find_config
 from lmrun.config.sweep import SweepConfig
@@ -92,7 +92,7 @@ def read_sweep(path: Path) -> tuple[SweepConfig, Document, str]:
     document = parse(source, str(path))
     if document.data is None:
         raise ConfigError([str(finding) for finding in sorted(document.findings)])
-    return validate(document, SweepConfig), document, source
+    return validate_as(document, SweepConfig), document, source
 
 
 def make_plan(path: Path, overrides: Sequence[str] = (), name: str | None = None) -> Plan:

@@ -46,9 +46,15 @@ def flow(value: Any) -> str:
             return "[" + ", ".join(map(flow, value)) + "]"
         case float() if not math.isfinite(value):
             return ".nan" if math.isnan(value) else ".inf" if value > 0 else "-.inf"
-        case str() if _is_word(value):
-            return value
-    return json.dumps(value, ensure_ascii=False)
+        case str():
+            return value if _is_word(value) else _quoted(value)
+    return json.dumps(value)
+
+
+def _quoted(text: str) -> str:
+    """A text in double quotes, in which YAML escapes what cannot be printed."""
+    escaped = text.replace("\\", "\\\\").replace('"', '\\"')
+    return '"' + "".join(one if one.isprintable() else f"\\U{ord(one):08X}" for one in escaped) + '"'
 
 
 def _is_word(text: str) -> bool:
@@ -62,7 +68,8 @@ def _is_word(text: str) -> bool:
 def points(config: SweepConfig) -> Iterator[tuple[Choice, ...]]:
     """Yield the choices of every point, the seeds of the runs left out.
 
-    The points of the grid come in the order of nested loops, the last key fastest; inside each come all draws.
+    The points of the grid come in the order of nested loops, the last key fastest; inside each come all
+    draws.
     """
     axes = [
         [Choice(key, value, ("grid", key, place)) for place, value in enumerate(values)]
@@ -92,7 +99,7 @@ def draw(seed: int, sample: int, key: str, how: DrawConfig) -> Any:
 
 
 def _uniform(stream: Generator, ends: Sequence[float]) -> float:
-    return float(stream.uniform(*ends))
+    return float(stream.uniform(ends[0], ends[1]))
 
 
 def _log_uniform(stream: Generator, ends: Sequence[float]) -> float:

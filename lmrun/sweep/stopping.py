@@ -31,6 +31,8 @@ class Course:
 
 COLUMNS = {"steps": "step", "epochs": "epoch", "seconds": "seconds"}
 """Of metrics.csv, by the unit of a rule."""
+READ = (*COLUMNS.values(), "loss", "validation_loss")
+"""The columns that a judgement rests on."""
 NEVER = Course(math.inf, math.inf)
 """Of a run that failed."""
 

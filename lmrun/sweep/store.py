@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import shutil
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -14,7 +15,7 @@ from filelock import FileLock, Timeout
 from pydantic import TypeAdapter, ValidationError
 
 from lmrun.config.document import Document, Place
-from lmrun.config.load import validate
+from lmrun.config.load import validate_as
 from lmrun.config.sweep import SweepConfig
 from lmrun.errors import ConfigError, RunDirectoryError
 from lmrun.runs.files import read_json, write_json_atomically, write_text_atomically
@@ -77,7 +78,9 @@ def read_plan(sweep: SweepDirectory) -> Plan:
         source = sweep.source.read_text(encoding="utf-8")
         return Plan(
             name=sweep.name,
-            settings=validate(Document(settings, values={(): Place(0, 1, 1, str(sweep.plan))}), SweepConfig),
+            settings=validate_as(
+                Document(settings, values={(): Place(0, 1, 1, str(sweep.plan))}), SweepConfig
+            ),
             source=source,
             base=str(document["base"]),
             base_path=Path(document["base_path"]),
@@ -152,6 +155,19 @@ def _events(sweep: SweepDirectory) -> Iterator[Mapping[str, Any]]:
             yield event
 
 
+def remove_sweep(sweep: SweepDirectory) -> None:
+    """Remove the directory of a sweep; its runs stay.
+
+    Raises:
+        RunDirectoryError: It is being trained, or cannot be removed.
+    """
+    with driving(sweep):
+        try:
+            shutil.rmtree(sweep.path)
+        except OSError as error:
+            raise RunDirectoryError(f"Cannot remove {sweep.path}: {error.strerror}.") from error
+
+
 @contextmanager
 def driving(sweep: SweepDirectory) -> Iterator[None]:
     """Hold a sweep: one process drives it.
@@ -164,7 +180,7 @@ def driving(sweep: SweepDirectory) -> Iterator[None]:
         lock.acquire(timeout=0.3)
     except Timeout as error:
         raise RunDirectoryError(
-            f"The sweep {sweep.name} is being trained by another process; wait for it to end, or stop it first."
+            f"The sweep {sweep.name} is being trained by another process; wait for it, or stop it first."
         ) from error
     except OSError as error:
         raise RunDirectoryError(f"Cannot hold {sweep.lock}: {error.strerror}.") from error

@@ -10,13 +10,14 @@ import subprocess
 import sys
 import time
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import IO
 
 from lmrun.errors import UsageError
 from lmrun.sweep.executors.base import Demands
-from lmrun.sweep.executors.devices import gpus_here, cores
+from lmrun.sweep.executors.devices import cores, gpus_here
 from lmrun.sweep.job import Answer, Job, Kind
 from lmrun.sweep.training import environment
 from lmrun.training.interrupt import PARENT
@@ -60,11 +61,13 @@ class LocalExecutor:
     Attributes:
         demands: What each process is given.
         slots: Processes at most.
+        module: What each of them runs.
         workers: Those that there are.
     """
 
     demands: Demands
     slots: int
+    module: str = "lmrun.sweep.worker"
     workers: list[Worker] = field(default_factory=list)
     selector: selectors.BaseSelector = field(default_factory=selectors.DefaultSelector)
 
@@ -84,12 +87,10 @@ class LocalExecutor:
         worker = next(idle, None) or self._start()
         worker.job = job
         assert worker.process.stdin is not None, "it is a pipe"
-        try:
+        # One that has just died says so at its end of the other pipe.
+        with suppress(BrokenPipeError):
             worker.process.stdin.write(json.dumps(asdict(job)).encode() + b"\n")
             worker.process.stdin.flush()
-        except BrokenPipeError:
-            # It has just died: its end of the other pipe says so.
-            pass
 
     def _start(self) -> Worker:
         for dead in [worker for worker in self.workers if worker.process.poll() is not None]:
@@ -98,7 +99,7 @@ class LocalExecutor:
         self.demands.logs.mkdir(exist_ok=True)
         log = self.demands.logs / f"worker-{place}.txt"
         # Without -P a file of the user's own named like a module of the library would come first.
-        command = [sys.executable, "-P", "-X", "faulthandler", "-m", "lmrun.sweep.worker"]
+        command = [sys.executable, "-P", "-X", "faulthandler", "-m", self.module]
         with log.open("ab") as said:
             process = subprocess.Popen(
                 command,
@@ -126,11 +127,9 @@ class LocalExecutor:
         self.selector.unregister(worker.answers)
         for pipe in (worker.process.stdin, worker.answers):
             if pipe is not None:
-                try:
+                # A pipe may hold what it was not there to read.
+                with suppress(BrokenPipeError):
                     pipe.close()
-                except BrokenPipeError:
-                    # What it was not there to read.
-                    pass
         worker.process.wait()
         self.workers.remove(worker)
 

@@ -111,6 +111,8 @@ class RayExecutor:
 
     def stop(self) -> list[Answer]:
         """Let all running jobs end after their step, with a checkpoint, and return how they ended."""
+        if not self.working:
+            return []
         for actor, _ in self.working.values():
             actor.stop.options(concurrency_group=CONTROL).remote()
         found = []
