@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import importlib
 import os
+import sys
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -22,6 +23,9 @@ __version__ = "0.1.0"
 os.environ["KERAS_BACKEND"] = "tensorflow"
 # lmrun's own threads work side by side, each with one of BLAS: see `linalg.threads`.
 os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+if "tensorflow" in sys.modules and os.environ.get("TF_CPP_MIN_LOG_LEVEL", "0") < "3":
+    # It keeps its log level, at which it writes pages about each function that was compiled before.
+    os.environ.setdefault("LMRUN_CACHE", "off")
 # TensorFlow's greetings (missing GPU, CPU features) are not for users; its errors come as exceptions anyway.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
