@@ -41,7 +41,7 @@ from lmrun.models.adopted import AdoptedNetwork
 from lmrun.models.cnn import build_cnn
 from lmrun.models.formula import build_formula
 from lmrun.models.mlp import build_mlp
-from lmrun.models.network import Network
+from lmrun.models.network import Network, stacked
 from lmrun.optimizers.base import SecondOrder
 from lmrun.optimizers.convergence import tolerances_of
 from lmrun.optimizers.first_order import FirstOrder
@@ -139,9 +139,8 @@ def build_network(config: Config, dataset: Dataset, rng: np.random.Generator | N
 def first_rows(dataset: Dataset, network: Network) -> Sample:
     """Return the outputs of the initial network for the first rows, and their targets."""
     rows = slice(0, 3)
-    return Sample(
-        network.model(tf.constant(dataset.train.inputs[rows])), tf.constant(dataset.train.targets[rows])
-    )
+    outputs = stacked(network.model(tf.constant(dataset.train.inputs[rows])))
+    return Sample(outputs, tf.constant(dataset.train.targets[rows]))
 
 
 def build(config: Config, reducer: Reducer | None = None) -> Experiment:

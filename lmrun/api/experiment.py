@@ -75,7 +75,7 @@ def build_experiment(
         MemoryRefusedError: The training would not fit into memory.
     """
     require_tensorflow()
-    refuse_idle(model, options)
+    refuse_idle(model, options, label)
     data, validation = rows_of(x, y, options)
     if isinstance(model, keras.Model):
         task: Task = KerasTask(
@@ -123,9 +123,35 @@ def build_experiment(
     return experiment, task
 
 
-def refuse_idle(model: Any, options: Options) -> None:
+OF_MODEL = "is an argument of lmrun.keras.LMModel"
+ELSEWHERE = {
+    "attempts_per_step": "is max_attempts of the damping: damping={'update': 'factor', 'max_attempts': 10}",
+    "callbacks": f"{OF_MODEL}.fit; lmrun.Trainer looks at each step",
+    "class_weight": f"{OF_MODEL}.fit; here sample_weight weighs rows",
+    "damping_algorithm": "is damping here",
+    "epochs": "is max_epochs here",
+    "initial_epoch": f"{OF_MODEL}.fit",
+    "jacobian_max_num_rows": "lmrun holds as many rows of J at a time as are fast; leave it out",
+    "metrics": f"{OF_MODEL}.compile; result.predict gives what they are computed of",
+    "run_dir": "is an argument of lmrun.fit",
+    "solve_method": "is optimizer={'name': 'lm', 'solver': 'qr'}",
+    "steps_per_epoch": f"{OF_MODEL}.fit; here max_steps limits the steps",
+    "verbose": "is an argument of lmrun.fit",
+}
+"""What people look for among the keys of `training`, and where it is."""
+
+
+def refuse_idle(model: Any, options: Options, label: str) -> None:
     """Refuse, with a UsageError, options that would do nothing."""
     formula = isinstance(model, str | Mapping)
+    for name in options.training:
+        if name in ELSEWHERE:
+            raise UsageError(f"{label}: {name}: {ELSEWHERE[name]}.")
+    validates = options.validation_data is not None or options.validation_split
+    if options.training.get("patience") and not validates:
+        raise UsageError(
+            f"{label}: patience: counts validations; give validation_data or validation_split, too."
+        )
     if options.parameters and not formula:
         raise UsageError("parameters: are those of a formula; a Keras model starts from the weights it has.")
     if options.loss_weights is not None and formula:

@@ -5,15 +5,17 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, cast
 
 import keras
 import numpy as np
+import tensorflow as tf
 
 from lmrun.api.result import Result
 from lmrun.api.trainer import Step, Trainer
 from lmrun.errors import UsageError
 from lmrun.models.adopted import AdoptedNetwork
+from lmrun.training.recorder import Row
 
 Logs = dict[str, Any]
 COLUMNS = ("damping", "attempts")
@@ -69,6 +71,11 @@ def callbacks_of(given: Any) -> list[keras.callbacks.Callback]:
     return found
 
 
+def rate_of(model: keras.Model) -> float:
+    """Return the learning rate of the optimizer that Keras knows of."""
+    return float(tf.convert_to_tensor(model.optimizer.learning_rate))
+
+
 class Hooks:
     """Call the callbacks in Keras' order.
 
@@ -104,7 +111,7 @@ class Hooks:
             epochs=plan.epochs,
             steps=plan.steps,
         )
-        self._rate = float(model.optimizer.learning_rate)
+        self._rate = rate_of(model)
         self._published = network.owned()
         self._losses: list[float] = []
 
@@ -172,7 +179,7 @@ class Hooks:
         """Say what a callback did in vain."""
         if not self.watched or self.model.stop_training:
             return
-        if float(self.model.optimizer.learning_rate) != self._rate:
+        if rate_of(self.model) != self._rate:
             raise UsageError(
                 f"callbacks: one sets the rate of model.optimizer, which lmrun does not ask. {INSTEAD}"
             )
@@ -198,7 +205,7 @@ class Hooks:
             self.calls.on_test_begin()
             self.calls.on_test_batch_begin(0)
             if step.rows:
-                loop.tracker.validate(list(step.rows))
+                loop.tracker.validate(cast("list[Row]", step.rows))
             found = self._evaluated("val_") if "val_" in self.measured else {}
             if math.isfinite(loop.state.validation_loss):
                 found["val_loss"] = loop.state.validation_loss

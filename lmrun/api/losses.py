@@ -60,7 +60,7 @@ NAMES = {
 }
 """Other names of lmrun's losses, PyTorch's among them; the name of any other loss of Keras is looked up
 there."""
-FEWER: dict[str, tuple[type[Residuals], bool]] = {
+FEWER: dict[str, tuple[Callable[..., Residuals], bool]] = {
     "ReducedOutputsMeanSquaredError": (ReducedOutputsMeanSquaredError, False),
     "reduced_outputs_mean_squared_error": (ReducedOutputsMeanSquaredError, False),
     "SquaredCategoricalCrossentropy": (SquaredCategoricalCrossentropy, True),
@@ -130,7 +130,7 @@ CROSSENTROPIES = {
         f"{PLACE}:categorical_factor",
     ),
 }
-KEPT = {"label_smoothing": 0.0, "axis": -1, "ignore_class": None}
+KEPT = {"label_smoothing": 0.0, "axis": -1}
 """Arguments of Keras' cross-entropies, and their values in lmrun."""
 
 
@@ -150,8 +150,8 @@ def choose(
     if isinstance(loss, type) and issubclass(loss, keras.losses.Loss):
         loss = loss()
     if isinstance(loss, str) and loss in FEWER:
-        kind, of_shares = FEWER[loss]
-        loss = kind(from_logits=not is_share("softmax")) if of_shares else kind()
+        make, of_shares = FEWER[loss]
+        loss = make(from_logits=not is_share("softmax")) if of_shares else make()
     if isinstance(loss, str):
         loss = _named(loss)
     if loss is None:
@@ -160,6 +160,10 @@ def choose(
         raise UsageError(
             f"loss: should be a name, a mapping, a loss of Keras' or a function of y_true and y_pred, not "
             f"{type(loss).__name__}."
+        )
+    if config_of(loss).get("ignore_class") is not None:
+        raise UsageError(
+            "loss: ignore_class leaves rows out of the mean; give those rows a sample_weight of 0 instead."
         )
     if getattr(loss, "reduction", None) == "sum":
         raise UsageError(

@@ -33,7 +33,8 @@ def optimizer_section(
     """Return the section, with the user's objects as they are.
 
     Args:
-        optimizer: A name; a mapping as in a config; or an optimizer of Keras' or its class.
+        optimizer: A name; a mapping as in a config, in which `solve_method`, `attempts_per_step` and
+            `damping_algorithm` have a place, too; or an optimizer of Keras' or its class.
         damping: Of `lm`, see `damping.damping_section`. None for that of the optimizer.
         solver: Of `lm`; None for that of the optimizer.
         attempts: The same, for the damping's `max_attempts`.
@@ -60,6 +61,10 @@ def optimizer_section(
     if not isinstance(optimizer, Mapping):
         return optimizer
     section = dict(optimizer)
+    # Names that the other packages have for these.
+    solver = section.pop("solve_method", solver)
+    attempts = section.pop("attempts_per_step", attempts)
+    damping = section.pop("damping_algorithm", damping)
     if isinstance(name := section.get("name"), str) and name.lower() in OPTIMIZER_NAMES:
         section["name"] = name.lower()
     if solver is not None:

@@ -39,7 +39,8 @@ def structure_of(model: keras.Model) -> tuple[list[str], Callable[[Sequence[Any]
         if len(names) == count:
             ordered = [names[place] for place in range(count)]
             return ordered, lambda parts: {name: parts[ordered.index(name)] for name in map(str, whole)}
-    names_of_layers = [str(name) for name in getattr(model, "output_names", [])]
+    last = [model.layers[-1].name] if isinstance(model, keras.Sequential) else []
+    names_of_layers = [str(name) for name in getattr(model, "output_names", last)]
     distinct = len(names_of_layers) == count == len(set(names_of_layers))
     named = names_of_layers if distinct else [str(number) for number in range(count)]
     if count == 1 and not isinstance(whole, list | tuple):

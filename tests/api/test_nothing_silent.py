@@ -44,6 +44,7 @@ ARGUMENTS = {
     "parameters": ({"parameters": {"a": 1.0}}, "parameters: are those of a formula"),
     "events": ({"tensorboard": True}, "tensorboard: is about what is written into a run directory"),
     "lines": ({"log_seconds": 2.0}, "log_seconds: is about the progress lines"),
+    "patience": ({"patience": 3}, "patience: counts validations; give validation_data or validation_split"),
     "sum": ({"loss": keras.losses.MeanSquaredError(reduction="sum")}, "reduction='sum' is not what lmrun"),
     "loss": ({"loss": 3}, "loss: should be a name, a mapping, a loss of Keras' or a function"),
     "wrapper": ({"model": lmrun.keras.LMModel}, "model: should be a Keras model or a formula"),

@@ -6,8 +6,11 @@ import pytest
 import tensorflow as tf
 
 import lmrun
+from lmrun.api.losses import choose
+from lmrun.api.several_losses import Part, joint
 from lmrun.errors import DataError, UsageError
 from lmrun.keras import LMModel
+from lmrun.losses.second_derivative import second_derivative
 
 
 def dense(units, activation=None, **settings):
@@ -53,21 +56,25 @@ def test_losses_by_name_are_added_up_as_by_keras():
     assert set(other.predict(X)) == {"label", "value"}
 
 
-def test_sums_of_squares_stay_least_squares():
-    """Residuals scaled so that the mean of their squares is the weighted sum: the step is Gauss-Newton's."""
-    y = [VALUES, X**3 * np.ones(3)]
-    options = {"loss": ["mse", "mean_squared_error"], "loss_weights": [1.0, 0.5], "max_steps": 3}
-    found = lmrun.fit(model(last=None), X, y, **options)
-    # The same as one model of all outputs with weighted targets and outputs.
-    scale = np.sqrt(5 * np.array([1 / 2, 1 / 2, *[0.5 / 3] * 3]))
+def test_sums_of_squares_stay_least_squares(rng):
+    """Residuals scaled so that the mean of their squares is the weighted sum of the losses."""
 
-    def weighted(y_true, y_pred):
-        return scale * (y_pred - y_true)
+    def twice(y_true, y_pred):
+        return 2 * (y_pred - y_true)[:, :1]
 
-    whole = model(last=None)
-    side_by_side = keras.Model(whole.inputs, keras.layers.Concatenate(dtype="float64")(whole.outputs))
-    expected = lmrun.fit(side_by_side, X, np.hstack(y), loss=lmrun.keras.Residuals(weighted), max_steps=3)
-    np.testing.assert_allclose(found.history["loss"], expected.history["loss"], rtol=1e-9)
+    parts = [
+        Part("a", choose("mse", ((2,), (2,))), 3.0, 2, 2),
+        Part("none", None, 1.0, 1, 0),
+        Part("b", choose(lmrun.keras.Residuals(twice), ((3,), (3,))), 0.5, 3, 3),
+    ]
+    chosen = joint(parts, list)
+    z, t = rng.normal(size=(4, 6)), rng.normal(size=(4, 5))
+    residuals = np.asarray(chosen.section["residual"](tf.constant(z), tf.constant(t)))
+    expected = 3 * np.mean((z[:, :2] - t[:, :2]) ** 2, axis=1) + 0.5 * (2 * (z[:, 3] - t[:, 2])) ** 2
+    assert residuals.shape == (4, 3)
+    np.testing.assert_allclose(np.mean(residuals**2, axis=1), expected, rtol=1e-12)
+    assert chosen.weights == [3.0, 1.0, 0.5]
+    assert chosen.keras[1] is None
 
 
 def test_targets_are_found_by_their_names():
@@ -119,10 +126,6 @@ def test_an_output_without_a_loss_is_not_trained():
 
 
 def test_the_curvature_of_a_sum_is_that_of_its_parts():
-    from lmrun.api.losses import choose
-    from lmrun.api.several_losses import Part, joint
-    from lmrun.losses.second_derivative import second_derivative
-
     parts = [
         Part("a", choose("mse", ((2,), (2,))), 2.0, 2, 2),
         Part("b", choose("sparse_categorical_crossentropy", ((), (3,))), 0.5, 3, 1),

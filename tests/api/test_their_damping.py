@@ -6,7 +6,7 @@ import pytest
 
 import lmrun
 from lmrun.api.optimizers import optimizer_section
-from lmrun.errors import ConfigError, UsageError
+from lmrun.errors import UsageError
 from lmrun.keras import Damping, DampingAlgorithm, LMModel
 
 X = np.linspace(-1, 1, 20)[:, None]
@@ -130,9 +130,12 @@ def test_names_of_optimizers_in_any_case_and_classes():
     assert section["damping"] == {"scaling": "marquardt"}
 
 
-def test_the_place_of_their_names_in_a_mapping():
-    with pytest.raises(ConfigError, match=r"attempts_per_step: unknown key. Did you mean 'damping'\?"):
-        lmrun.fit(line(), X, Y, optimizer={"name": "lm", "attempts_per_step": 10})
+def test_their_names_in_a_mapping_and_beside_it():
+    section = optimizer_section({"name": "lm", "attempts_per_step": 10, "solve_method": "solve"}, "fletcher")
+    assert (section["solver"], section["damping"]["max_attempts"]) == ("cholesky", 10)
+    for name in ("jacobian_max_num_rows", "callbacks", "class_weight", "epochs", "attempts_per_step"):
+        with pytest.raises(UsageError, match=f"lmrun.fit: {name}: "):
+            lmrun.fit(line(), X, Y, **{name: 1})
 
 
 def test_a_class_is_a_damping_too():

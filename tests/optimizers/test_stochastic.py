@@ -213,10 +213,12 @@ def test_a_number_of_parameters_and_layers_in_any_order(make_mlp, make_problem):
     assert [int(np.sum(before != after)) for before, after in pairwise(points)] == [4] * 3
     assert infos[0].turns == 5
     points, _, infos = steps(lm(subset={"by": "layer", "order": "random"}), problem, 12)
-    ranges = [list(range(9)), list(range(9, 17)), list(range(17, 20))]
-    drawn = [ranges.index(list(np.flatnonzero(one != other))) for one, other in pairwise(points)]
-    assert set(drawn) == {0, 1, 2}
-    assert drawn != [step % 3 for step in range(12)]
+    ranges = [set(range(9)), set(range(9, 17)), set(range(17, 20))]
+    moved = [set(np.flatnonzero(one != other)) for one, other in pairwise(points)]
+    # A layer that has just been fitted may not move at all.
+    drawn = {step: next(n for n in range(3) if part <= ranges[n]) for step, part in enumerate(moved) if part}
+    assert set(drawn.values()) == {0, 1, 2}
+    assert any(layer != step % 3 for step, layer in drawn.items())
     with pytest.raises(
         ConfigError, match=r"subset\.count: should be at most the number of parameters, 20, not 99"
     ):
