@@ -50,6 +50,7 @@ MAY_IMPORT: dict[str, set[str]] = {
     "predict": {"runs", "datasets", "models", "config", "errors", "status"},
     "export": {"predict", "runs", "models", "config", "errors", "status"},
     "api": ANYTHING - {"cli", "__main__", "compare", "plotting", "report", "predict", "export"},
+    "diagnosis": {"api", "build", "compile_cache", "linalg", "training", "errors"},
     "keras": {"api", "optimizers"},
     "cli": ANYTHING,
     "__main__": {"cli"},

@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -45,6 +46,9 @@ def prepare(
     """
     config = loaded.config
     refuse_impossible(config)
+    # Keras numbers its layers, TensorFlow keeps something for every name of a variable: a fifth of a MiB per
+    # run of one process. Each run has the names that it would have in a process of its own.
+    keras.backend.clear_session(free_memory=False)
     experiment = build(config)
     refuse_if_too_large(plan(experiment, schedule_of(experiment)))
     run = open_run(
