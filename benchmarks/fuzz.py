@@ -100,8 +100,8 @@ def configs_section(parts: list[dict[str, Any]]) -> tuple[list[str], list[str]]:
     lines = [
         "\n## Configs\n",
         f"{outcomes.total():,} configs are drawn from lmrun's own JSON Schema, half of them with one or "
-        "two faults. Each is read and checked; what is valid is built as by `lmrun train --dry-run`; what needs no "
-        "compiler, and a sample of what does, is trained for a step or two.\n",
+        "two faults. Each is read and checked; what is valid is built as by `lmrun train --dry-run`; what "
+        "needs no compiler, and a sample of what does, is trained for a step or two.\n",
         "| outcome | configs |",
         "|---|---|",
         *(f"| {outcome} | {count:,} |" for outcome, count in sorted(outcomes.items())),

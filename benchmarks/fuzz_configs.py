@@ -121,11 +121,11 @@ class Course:
         """What `lmrun train --dry-run` does."""
         from lmrun.build import build
         from lmrun.training.loop import schedule_of
-        from lmrun.training.memory import plan, refuse_if_too_large, refuse_impossible
+        from lmrun.training.memory import refuse_if_too_large, refuse_impossible
 
         refuse_impossible(loaded.config)
         experiment = build(loaded.config)
-        refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+        refuse_if_too_large(experiment, schedule_of(experiment))
         return experiment
 
     def _cheap(self, experiment: Any) -> bool:

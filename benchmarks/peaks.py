@@ -42,7 +42,7 @@ def measure(name: str, overrides: Sequence[str]) -> dict[str, Any]:
     experiment = build(loaded.config)
     built, resident = peak_memory_bytes(), psutil.Process().memory_info().rss
     needs = plan(experiment, schedule_of(experiment))
-    refuse_if_too_large(needs)
+    refuse_if_too_large(experiment, schedule_of(experiment))
     with tempfile.TemporaryDirectory() as folder:
         run = open_run(experiment, Path(folder), None, command=["peaks"], source=loaded.source)
         summary = execute(experiment, run, make_progress(True, loaded.config.training.log_seconds))

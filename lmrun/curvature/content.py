@@ -30,13 +30,13 @@ def flat_call(concrete: Any) -> Callable[[Sequence[Tensor]], Sequence[Tensor]]:
         concrete: A `tf.types.experimental.ConcreteFunction`.
 
     Returns:
-        Calls the copy with its tensors, outside of other functions and without a tape. A function that holds
-        on to tensors or variables of its process is called itself.
+        Calls the copy with its tensors, outside of other functions and without a tape. Tensors and variables
+        that the function holds on to are arguments of the copy.
     """
     function, captured = concrete.inference_fn, concrete.captured_inputs
     # TensorFlow has no public way to call a function that is known by its name only.
     context = getattr(function, "_bound_context", None)
-    if context is None or captured:
+    if context is None:
         return lambda given: function.call_flat(*given, *captured)
     definitions = _named_by_content(concrete)
     with _REGISTERING:
@@ -44,6 +44,9 @@ def flat_call(concrete: Any) -> Callable[[Sequence[Tensor]], Sequence[Tensor]]:
             if not context.has_function(definition.signature.name):
                 context.add_function_def(definition)
     name, count, call = definitions[0].signature.name.encode(), len(concrete.outputs), context.call_function
+    if captured:
+        # TensorFlow keeps what it makes of every function that it calls, under the name of the function.
+        return lambda given: call(name, [*given, *captured], count)
     return lambda given: call(name, given, count)
 
 

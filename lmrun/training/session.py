@@ -28,7 +28,7 @@ from lmrun.status import Status
 from lmrun.training.answers import answers_of
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.loop import Outcome, schedule_of, train
-from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
+from lmrun.training.memory import peak_memory_bytes, refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import Limits, Progress
 from lmrun.training.remarks import remarks as remarks_of
 
@@ -50,7 +50,7 @@ def prepare(
     # run of one process. Each run has the names that it would have in a process of its own.
     keras.backend.clear_session(free_memory=False)
     experiment = build(config)
-    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+    refuse_if_too_large(experiment, schedule_of(experiment))
     run = open_run(
         experiment, runs_dir, name, command=command, source=loaded.source, overrides=loaded.overrides
     )
@@ -123,7 +123,7 @@ def reopen(run: RunDirectory) -> Experiment:
             f"further, start again with higher limits: lmrun train {run.config} training.max_steps=..."
         )
     experiment = rebuild(run, "a resumed run would mix two data sets")
-    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+    refuse_if_too_large(experiment, schedule_of(experiment))
     return experiment
 
 
