@@ -91,8 +91,8 @@ MATRICES: Mapping[str, Callable[[Load], float]] = {
     "qr": lambda load: (load.sizes.workers + 2 + load.further) * load.sizes.parameters**2,
     "cg": lambda load: 12.0 * load.sizes.parameters,
 }
-"""Numbers that a form holds at a time, its chunks aside, as measured. `curvature.forms.HELD` is what decides on
-a form: it stays as it is, so that a config stays the same run."""
+"""Numbers that a form holds at a time, its chunks aside, as measured. `curvature.forms.HELD` is what decides
+on a form: it stays as it is, so that a config stays the same run."""
 
 
 def matrix_bytes(load: Load) -> int:
