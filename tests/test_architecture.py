@@ -61,6 +61,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "build",
     },
     "api": ANYTHING - {"cli", "__main__", "compare", "plotting", "report", "predict", "export", "sweep"},
+    "diagnosis": {"api", "build", "compile_cache", "linalg", "training", "errors"},
     "keras": {"api", "optimizers"},
     "cli": ANYTHING,
     "__main__": {"cli"},

@@ -58,18 +58,18 @@ class Job:
 
     def training(self) -> tuple[Array, Array]:
         """Read the inputs and targets to train on."""
-        with np.load(self.data) as archive:
+        with np.load(self.data, allow_pickle=False) as archive:
             return archive["inputs"], archive["targets"]
 
     def measured(self) -> tuple[Array, Array]:
         """Read the inputs and targets that the measure looks at: training rows for `mse`, else test rows."""
         part = "" if self.measure == "mse" else "test_"
-        with np.load(self.data) as archive:
+        with np.load(self.data, allow_pickle=False) as archive:
             return archive[f"{part}inputs"], archive[f"{part}targets"]
 
     def weights(self) -> list[Array]:
         """Read the initial weights."""
-        with np.load(self.start) as archive:
+        with np.load(self.start, allow_pickle=False) as archive:
             return [archive[str(index)] for index in range(len(archive.files))]
 
 

@@ -23,7 +23,7 @@ from lmrun.config.python import from_python
 from lmrun.datasets.base import Dataset
 from lmrun.errors import DataError, UsageError
 from lmrun.training.loop import schedule_of
-from lmrun.training.memory import plan, refuse_if_too_large
+from lmrun.training.memory import refuse_if_too_large
 from lmrun.user_code import handed_over
 
 ARRAYS = "arrays of a Python program"
@@ -119,7 +119,7 @@ def build_experiment(
             network = task.network(config)
         dataset = dataset_of(task, train, checked, config.precision)
         experiment = assemble(config, device, dataset, network)
-    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+    refuse_if_too_large(experiment, schedule_of(experiment))
     return experiment, task
 
 

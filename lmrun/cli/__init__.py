@@ -33,6 +33,7 @@ COMMANDS: dict[str, str] = {
     "check": "lmrun.cli.check",
     "init": "lmrun.cli.init",
     "schema": "lmrun.cli.schema",
+    "doctor": "lmrun.cli.doctor",
 }
 """Each command and the module that has the function of its name, in the order of the help."""
 

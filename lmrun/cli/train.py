@@ -190,7 +190,8 @@ def _dry_run(loaded: LoadedConfig, as_json: bool) -> None:
         ("J", f"{human(sizes.jacobian)}, worked through in chunks of {human(sizes.jacobian_chunk)}"),
         ("JᵀJ", human(sizes.gram)),
         ("solver", f"{sizes.form}, {human(sizes.held)}" if sizes.form else "none needed"),
-        ("memory", f"about {human(sizes.needed)} of {human(sizes.available)} free"),
+        ("memory", f"about {human(sizes.needed)} besides {human(sizes.resident)} held already"),
+        ("free", f"{human(sizes.available)} {sizes.available_of}"),
     ):
         typer.echo(f"# {label + ':':<15}{value}")
 

@@ -149,7 +149,7 @@ def load_predictor(run: RunDirectory) -> Predictor:
         raise RunDirectoryError(f"{run.manifest} does not say what the model reads. Train again.")
     check_result(run, run.model)
     try:
-        model = keras.models.load_model(run.model, compile=False)
+        model = keras.models.load_model(run.model, compile=False, safe_mode=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise RunDirectoryError(f"{run.model} is damaged: {error}. Train again.") from error
     return Predictor(

@@ -9,6 +9,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -34,7 +35,7 @@ from lmrun.training.answers import answers_of
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.interrupt import Interruption
 from lmrun.training.loop import Outcome, schedule_of, train
-from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
+from lmrun.training.memory import peak_memory_bytes, refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import Limits, Progress, SilentProgress
 from lmrun.training.remarks import remarks as remarks_of
 
@@ -66,8 +67,11 @@ def prepare(
     config, reducer = loaded.config, reducer or Alone()
     with together(reducer):
         refuse_impossible(config)
+        # Keras numbers its layers, TensorFlow keeps something for every name of a variable: a fifth of a MiB per
+        # run of one process. Each run has the names that it would have in a process of its own.
+        keras.backend.clear_session(free_memory=False)
         experiment = build(config, reducer)
-        refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+        refuse_if_too_large(experiment, schedule_of(experiment))
         if reducer.index > 0:
             return experiment, None
         return experiment, open_run(
@@ -148,7 +152,7 @@ def reopen(
                 _log(run, sentence)
                 tell(sentence)
         experiment = rebuild(run, "a resumed run would mix two data sets", reducer)
-        refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+        refuse_if_too_large(experiment, schedule_of(experiment))
         return experiment
 
 
@@ -160,7 +164,7 @@ def reopen_beside(config: Config, reducer: Reducer) -> Experiment:
     """
     with together(reducer):
         experiment = build(config, reducer)
-        refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+        refuse_if_too_large(experiment, schedule_of(experiment))
         return experiment
 
 

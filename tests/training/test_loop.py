@@ -189,7 +189,7 @@ def test_a_run_beyond_the_memory_is_refused(runs, monkeypatch):
         available = 1000
 
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Machine)
-    with pytest.raises(MemoryRefusedError, match="1000 B are free"):
+    with pytest.raises(MemoryRefusedError, match="1000 B of this machine are free"):
         prepare(load_config("sinc", TINY), runs.folder, None, [])
 
 
