@@ -73,7 +73,7 @@ def create_run(
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
     raise RunDirectoryError(
-        f"{runs_dir / names[0]} exists and is not overwritten. Choose another --name, or remove it first."
+        f"{runs_dir / names[0]} exists and is not overwritten. Choose another name, or remove it first."
     )
 
 

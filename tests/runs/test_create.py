@@ -59,7 +59,7 @@ def test_a_run_of_the_same_name_is_refused_and_kept(tmp_path: Path) -> None:
         make(tmp_path, "mine", {"run": 2})
     assert (
         str(caught.value)
-        == f"{first.path} exists and is not overwritten. Choose another --name, or remove it first."
+        == f"{first.path} exists and is not overwritten. Choose another name, or remove it first."
     )
     assert read_json(first.manifest)["run"] == 1
     assert os.listdir(tmp_path) == ["mine"]
