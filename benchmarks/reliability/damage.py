@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shutil
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from benchmarks.reliability.children import lmrun
@@ -17,14 +18,15 @@ from lmrun.runs.listing import DAMAGED, read_entry
 
 Place = Callable[[RunDirectory], Path]
 STOPPED: dict[str, Place] = {
-    "newest checkpoint": lambda run: max(run.checkpoints.iterdir()),
+    "checkpoint": lambda run: max(run.checkpoints.iterdir()),
     "metrics": lambda run: run.metrics,
     "config": lambda run: run.config,
     "manifest": lambda run: run.manifest,
 }
 """Files of a run that was killed half-way."""
 ENDED: dict[str, Place] = {
-    "weights": lambda run: run.best_weights,
+    "best weights": lambda run: run.best_weights,
+    "last weights": lambda run: run.last_weights,
     "model": lambda run: run.model,
     "summary": lambda run: run.summary,
 }
@@ -32,18 +34,16 @@ ENDED: dict[str, Place] = {
 STEPS = 20
 
 
-def damaged(bench: Bench, times: int) -> list[Fault]:
-    """Damage each file, look at the run, and go on with it."""
-    stopped = _stopped(bench)
-    ended = bench.whole[PROBLEMS[0].name]
-    faults = []
-    for name, place in STOPPED.items():
-        faults += [
-            _damage(bench, f"{name} of a stopped run", (stopped, place), kind, times) for kind in KINDS
-        ]
-    for name, place in ENDED.items():
-        faults += [_damage(bench, f"{name} of an ended run", (ended, place), kind, times) for kind in KINDS]
-    return faults
+def of_stopped(bench: Bench, times: int, name: str) -> list[Fault]:
+    """Damage a file of a run that was killed half-way, look at the run, and go on with it."""
+    what = _stopped(bench), STOPPED[name]
+    return [_damage(bench, f"{name} of a stopped run", what, kind, times) for kind in KINDS]
+
+
+def of_ended(bench: Bench, times: int, name: str) -> list[Fault]:
+    """Damage a file of a run that has ended, look at it, use it, and have it written again."""
+    what = bench.whole[PROBLEMS[0].name], ENDED[name]
+    return [_damage(bench, f"{name} of an ended run", what, kind, times) for kind in KINDS]
 
 
 def _stopped(bench: Bench) -> RunDirectory:
@@ -74,7 +74,7 @@ KINDS = {"a flipped bit": _flip, "truncated": _cut}
 
 
 def _damage(bench: Bench, name: str, what: tuple[RunDirectory, Place], kind: str, times: int) -> Fault:
-    fault = Fault(f"{name}: {kind}", "at a random place")
+    fault = Fault(f"{name}: {kind}", "at a random place", may_lose_rows=name.startswith("metrics"))
     (run, place), harmless = what, 0
     for number in range(times):
         copy = RunDirectory(bench.folder / f"run-{number}")
@@ -117,3 +117,10 @@ def _refused(bench: Bench, run: RunDirectory, fault: Fault) -> None:
         ended = lmrun(*words)
         fault.clumsy += ended.clumsy
         fault.unsaid += ended.code == 0 or "damaged" not in ended.said
+
+
+INJECTORS: dict[str, Callable[[Bench, int], list[Fault]]] = {
+    **{name.replace(" ", "-"): partial(of_stopped, name=name) for name in STOPPED},
+    **{name.replace(" ", "-"): partial(of_ended, name=name) for name in ENDED},
+}
+"""By the files that they damage."""

@@ -81,7 +81,7 @@ class Bench:
         seed: Decides all random numbers.
     """
 
-    def __init__(self, folder: Path, seed: int) -> None:
+    def __init__(self, folder: Path, seed: int | str) -> None:
         self.folder = folder
         self.random = random.Random(seed)
         self.whole: dict[str, RunDirectory] = {}

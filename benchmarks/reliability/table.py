@@ -1,16 +1,13 @@
-"""A row of the table per fault."""
+"""What came of a fault: a row of the table."""
 
 from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
+from typing import Any
 
-UNNAMED = (
-    (re.compile(r"/\S*/(?=[\w.-]+)"), ""),
-    (re.compile(r"killed-[\w-]+|whole-[\w-]+|run-[\w-]+"), "RUN"),
-)
-"""What of a sentence depends on where it was said."""
+ROWS = re.compile(r"metrics\.csv \((\d+) of (\d+) rows\)")
 
 
 @dataclass
@@ -20,16 +17,18 @@ class Fault:
     Attributes:
         name: The fault.
         how: How it is injected.
+        may_lose_rows: Whether rows of `metrics.csv` may be lost: nothing else holds them.
         injected: How often it was.
-        lost: Times that anything was lost, by what it was.
+        lost: What was lost, and how often.
         clumsy: Times that a user saw a traceback.
-        unsaid: Times that lmrun said nothing of it where it had to.
-        says: What it said, how often.
+        unsaid: Times that lmrun did not say what it had to.
+        says: What it said, and how often.
         notes: Further numbers.
     """
 
     name: str
     how: str
+    may_lose_rows: bool = False
     injected: int = 0
     lost: Counter[str] = field(default_factory=Counter)
     clumsy: int = 0
@@ -38,14 +37,39 @@ class Fault:
     notes: list[str] = field(default_factory=list)
 
     def said(self, text: str) -> None:
-        """Count what was said, without what differs from time to time."""
-        for line in text.strip().splitlines():
-            general = line
-            for pattern, short in UNNAMED:
-                general = pattern.sub(short, general)
-            self.says[general] += 1
+        """Count what was said."""
+        self.says.update(line for line in text.strip().splitlines() if line)
 
     @property
     def fine(self) -> bool:
-        """Whether nothing was lost, nobody saw a traceback, and all was said."""
-        return not (self.lost or self.clumsy or self.unsaid)
+        """Whether nothing was lost that must not be, nobody saw a traceback, and all was said."""
+        lost = [what for what in +self.lost if not (self.may_lose_rows and ROWS.fullmatch(what))]
+        return not (lost or self.clumsy or self.unsaid)
+
+    @property
+    def lost_in_words(self) -> str:
+        """Everything that was lost; of `metrics.csv`, how many rows."""
+        rows = {what: found for what in +self.lost if (found := ROWS.fullmatch(what))}
+        words = [f"{what} ({count} times)" for what, count in (+self.lost).items() if what not in rows]
+        missing = [
+            int(found[2]) - int(found[1]) for what, found in rows.items() for _ in range(self.lost[what])
+        ]
+        if missing:
+            words.insert(
+                0,
+                f"rows of metrics.csv {len(missing)} times: {min(missing)} to {max(missing)} rows missing, or "
+                "a digit in one",
+            )
+        return "; ".join(words) or "nothing"
+
+    @property
+    def document(self) -> dict[str, Any]:
+        """Everything as JSON has it."""
+        return {**asdict(self), "lost_in_words": self.lost_in_words, "fine": self.fine}
+
+
+def general(sentence: str) -> str:
+    """Return a sentence without what differs from time to time: folders and numbers."""
+    text = re.sub(r"(?:\.\.)?/\S*/(?=[\w.-]+)", "", sentence)
+    text = re.sub(r"\.tmp-\d+-\w+-", "", text)
+    return re.sub(r"(?<![\w.])\d[\d,]*(?![\w.]*:)\b", "N", re.sub(r"step-\d+", "step-N", text))
