@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any
 
 ROWS = re.compile(r"metrics\.csv \((\d+) of (\d+) rows\)")
@@ -57,15 +57,15 @@ class Fault:
         if missing:
             words.insert(
                 0,
-                f"rows of metrics.csv {len(missing)} times: {min(missing)} to {max(missing)} rows missing, or "
-                "a digit in one",
+                f"rows of metrics.csv {len(missing)} times: {min(missing)} to {max(missing)} missing, or a digit "
+                "of one",
             )
         return "; ".join(words) or "nothing"
 
     @property
     def document(self) -> dict[str, Any]:
         """Everything as JSON has it."""
-        return {**asdict(self), "lost_in_words": self.lost_in_words, "fine": self.fine}
+        return {**vars(self), "lost_in_words": self.lost_in_words, "fine": self.fine}
 
 
 def general(sentence: str) -> str:
