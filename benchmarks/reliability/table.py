@@ -55,10 +55,9 @@ class Fault:
             int(found[2]) - int(found[1]) for what, found in rows.items() for _ in range(self.lost[what])
         ]
         if missing:
-            words.insert(
-                0,
-                f"rows of metrics.csv {len(missing)} times: {min(missing)} to {max(missing)} missing, or a digit "
-                "of one",
+            fewest, most = min(missing), max(missing)
+            words.append(
+                f"rows of metrics.csv {len(missing)} times: {fewest} to {most} missing, or a digit of one"
             )
         return "; ".join(words) or "nothing"
 
@@ -69,7 +68,8 @@ class Fault:
 
 
 def general(sentence: str) -> str:
-    """Return a sentence without what differs from time to time: folders and numbers."""
+    """Return a sentence without what differs from time to time: folders, and numbers, which become N."""
     text = re.sub(r"(?:\.\.)?/\S*/(?=[\w.-]+)", "", sentence)
     text = re.sub(r"\.tmp-\d+-\w+-", "", text)
-    return re.sub(r"(?<![\w.])\d[\d,]*(?![\w.]*:)\b", "N", re.sub(r"step-\d+", "step-N", text))
+    text = re.sub(r"(?<=step-)\d+|\b(killed|whole|run|two|clock)(-[a-z]+)*-\d+", "N", text)
+    return re.sub(r"(?<![\w.-])\d[\d,]*\b", "N", text)
