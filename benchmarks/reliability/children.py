@@ -12,7 +12,8 @@ import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any
+from importlib import import_module
+from typing import IO, Any
 
 Setup = Callable[[], None]
 
@@ -48,38 +49,59 @@ def warm_up() -> None:
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
-    import keras
-    import lmrun.cli
-    import lmrun.predict.predictor
-    import lmrun.training.session
-    import pandas  # noqa: F401
+    for module in ("keras", "pandas", "lmrun.cli", "lmrun.predict.predictor", "lmrun.training.session"):
+        import_module(module)
 
 
-def in_child(work: Callable[[], int], setup: Setup | None = None, kill_after: float | None = None) -> Ended:
+@dataclass(frozen=True)
+class Child:
+    """A forked process.
+
+    Attributes:
+        pid: Its number.
+        said: What it writes to.
+        began: When.
+    """
+
+    pid: int
+    said: IO[bytes]
+    began: float
+
+    def end(self, kill_after: float | None = None) -> Ended:
+        """Wait for its end, or bring it about after some seconds."""
+        with self.said:
+            status = _wait(self.pid, kill_after)
+            seconds = time.monotonic() - self.began
+            self.said.seek(0)
+            text = self.said.read().decode(errors="replace")
+        return Ended(os.waitstatus_to_exitcode(status), text, seconds)
+
+
+def start(work: Callable[[], int], setup: Setup | None = None) -> Child:
     """Do something in a forked process.
 
     Args:
         work: Returns the exit code.
         setup: What to break before.
-        kill_after: Seconds until SIGKILL; None to let it end.
     """
     began = time.monotonic()
-    with tempfile.TemporaryFile() as said:
-        sys.stdout.flush()
-        sys.stderr.flush()
-        child = os.fork()
-        if child == 0:
-            _be_child(work, setup, said.fileno())
-        status = _wait(child, kill_after)
-        seconds = time.monotonic() - began
-        said.seek(0)
-        text = said.read().decode(errors="replace")
-    return Ended(os.waitstatus_to_exitcode(status), text, seconds)
+    said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `Child.end`
+    sys.stdout.flush()
+    sys.stderr.flush()
+    child = os.fork()
+    if child == 0:
+        _be_child(work, setup, said.fileno())
+    return Child(child, said, began)
+
+
+def start_lmrun(*words: Any, setup: Setup | None = None) -> Child:
+    """Start a command of lmrun's in a forked process."""
+    return start(lambda: _command([str(word) for word in words]), setup)
 
 
 def lmrun(*words: Any, setup: Setup | None = None, kill_after: float | None = None) -> Ended:
-    """Run a command of lmrun's in a forked process."""
-    return in_child(lambda: _command([str(word) for word in words]), setup, kill_after)
+    """Run a command of lmrun's in a forked process, to its end or until it is killed after some seconds."""
+    return start_lmrun(*words, setup=setup).end(kill_after)
 
 
 def _be_child(work: Callable[[], int], setup: Setup | None, said: int) -> None:

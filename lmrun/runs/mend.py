@@ -160,7 +160,8 @@ def _metrics(run: RunDirectory, good: list[Checkpoint], said: list[str]) -> None
     said.append(
         f"{run.metrics} is damaged (SHA-256), and no checkpoint is older than that. {len(kept):,} of "
         f"{rows:,} rows can be read and are kept, though a digit may be wrong; the training goes on as it "
-        f"would have. What was there is kept as {run.metrics.name}{ASIDE}."
+        f"would have. What was there is kept as {run.metrics.name}{ASIDE}. To have all rows again, train "
+        f"again: lmrun train {run.config}"
     )
 
 

@@ -20,11 +20,10 @@ from lmrun.config.schema import Config
 from lmrun.config.user_code import checksums
 from lmrun.distribution.reducer import Alone, Reducer, together
 from lmrun.errors import RunDirectoryError, StorageError
-from lmrun.models.export import in_user_units
 from lmrun.runs.checkpoints import read_checkpoint
 from lmrun.runs.checksums import FILES, checksums_of
 from lmrun.runs.create import create_run
-from lmrun.runs.files import read_json, remove_leftovers, replacing
+from lmrun.runs.files import read_json, remove_leftovers
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.lock import alone
 from lmrun.runs.manifest import build_manifest, finish_manifest
@@ -38,6 +37,7 @@ from lmrun.training.loop import Outcome, schedule_of, train
 from lmrun.training.memory import peak_memory_bytes, refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import Limits, Progress, SilentProgress
 from lmrun.training.remarks import remarks as remarks_of
+from lmrun.training.saving import save_models
 
 LOGGER = logging.getLogger("lmrun")
 
@@ -218,7 +218,7 @@ def _ways_on(run: RunDirectory) -> str:
     if checkpoint is None:
         return "The run had no checkpoint yet: train again."
     return (
-        f"The run is good up to its checkpoint of step {checkpoint.step:,}; once there is room, go on with: "
+        f"The run is good up to its checkpoint of step {checkpoint.step:,}; once that is mended, go on with: "
         f"lmrun train --resume {run.path}"
     )
 
@@ -328,21 +328,6 @@ def distribution_of(outcome: Outcome, reducer: Reducer) -> dict[str, Any] | None
     if reducer.workers == 1:
         return None
     return {"workers": reducer.workers, "numbers_per_step": outcome.numbers_per_step}
-
-
-def save_models(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> None:
-    """Write last and best weights, and the model of the best in the user's units."""
-    network, dataset = experiment.network, experiment.dataset
-    for params, path in (
-        (outcome.model, run.last_weights),
-        (outcome.state.best_params, run.best_weights),
-    ):
-        network.assign(np.asarray(params))
-        with replacing(path) as temporary:
-            network.model.save_weights(temporary)
-    whole = in_user_units(network, dataset.input_map, dataset.target_map, experiment.config.precision)
-    with replacing(run.model) as temporary:
-        whole.save(temporary)
 
 
 def _log(run: RunDirectory, line: str) -> None:
