@@ -29,7 +29,7 @@ from lmrun.training.answers import answers_of
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.loop import Outcome, schedule_of, train
 from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
-from lmrun.training.progress import Limits, Progress, SilentProgress
+from lmrun.training.progress import Limits, Progress
 from lmrun.training.remarks import remarks as remarks_of
 
 _trained = itertools.count()
@@ -42,7 +42,7 @@ def prepare(
     name: str | None,
     command: Sequence[str],
     reducer: Reducer | None = None,
-) -> tuple[Experiment, RunDirectory | None]:
+) -> tuple[Experiment, RunDirectory]:
     """Build an experiment and make its run directory; nothing is written before the data is known to fit.
 
     Args:
@@ -50,7 +50,7 @@ def prepare(
         runs_dir: The folder of all runs.
         name: The run's name; None draws one.
         command: What the user typed.
-        reducer: The workers of the fit; left out, there is one. The first one alone has the directory.
+        reducer: The workers of the fit, of which this is the first; left out, there is one.
 
     Raises:
         LmrunError: Any of its kinds, see `build` and `create_run`.
@@ -60,11 +60,10 @@ def prepare(
         refuse_impossible(config)
         experiment = build(config, reducer)
         refuse_if_too_large(plan(experiment, schedule_of(experiment)))
-        if reducer.index > 0:
-            return experiment, None
-        return experiment, open_run(
+        run = open_run(
             experiment, runs_dir, name, command=command, source=loaded.source, overrides=loaded.overrides
         )
+    return experiment, run
 
 
 def open_run(
@@ -131,19 +130,7 @@ def reopen(run: RunDirectory, reducer: Reducer | None = None) -> Experiment:
         _refuse_ended(run)
         experiment = rebuild(run, "a resumed run would mix two data sets", reducer)
         refuse_if_too_large(plan(experiment, schedule_of(experiment)))
-        return experiment
-
-
-def reopen_beside(config: Config, reducer: Reducer) -> Experiment:
-    """Build the experiment of a run that another worker has reopened.
-
-    Raises:
-        LmrunError: Any of its kinds, see `build`.
-    """
-    with together(reducer):
-        experiment = build(config, reducer)
-        refuse_if_too_large(plan(experiment, schedule_of(experiment)))
-        return experiment
+    return experiment
 
 
 def _refuse_ended(run: RunDirectory) -> None:
@@ -185,15 +172,6 @@ def execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> di
     with alone(run):
         remove_leftovers(run.path)
         return _execute(experiment, run, progress)
-
-
-def execute_beside(experiment: Experiment) -> dict[str, Any]:
-    """Train as one of the workers that have no run directory, and return the summary, too."""
-    outcome = train(experiment, None, SilentProgress())
-    summary = summarize(experiment, None, outcome, alone_so_far=False)
-    # Not before the first worker has written everything: it would take this one's end for a loss.
-    experiment.reducer.gather(b"")
-    return summary
 
 
 def _execute(experiment: Experiment, run: RunDirectory, progress: Progress) -> dict[str, Any]:
@@ -277,19 +255,12 @@ def summarize(
         "accuracy": accuracy,
         "test": test,
         "parameters": experiment.network.size,
-        "distribution": distribution_of(outcome, experiment.reducer),
+        "distribution": outcome.distribution,
         "regularization": state.estimates,
         "peak_memory_bytes": peak_memory_bytes() if alone_so_far else None,
         "params": experiment.network.named_params(),
         "fit": answers_of(experiment, state.best_params, asked),
     }
-
-
-def distribution_of(outcome: Outcome, reducer: Reducer) -> dict[str, Any] | None:
-    """Return the number of workers, and of the numbers that each gave to sums per step; None for one worker."""
-    if reducer.workers == 1:
-        return None
-    return {"workers": reducer.workers, "numbers_per_step": outcome.numbers_per_step}
 
 
 def save_models(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> None:
