@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,8 +29,10 @@ from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Projection
 from lmrun.datasets import Dataset, TargetKind, load_dataset
+from lmrun.datasets.pool import Pool
+from lmrun.distribution.messages import exchange
 from lmrun.distribution.reducer import Alone, Reducer
-from lmrun.distribution.shares import share_of
+from lmrun.distribution.shares import require_rows, share_of
 from lmrun.errors import ConfigError, DataError
 from lmrun.linalg.algebra import Algebra
 from lmrun.linalg.device import DeviceAlgebra
@@ -164,8 +167,12 @@ def build(config: Config, reducer: Reducer | None = None) -> Experiment:
         seed=config.seed,
         precision=config.precision,
         targets=config.loss.targets,
+        pool=Pool(partial(exchange, reducer), reducer.index, reducer.workers),
     )
-    dataset = share_of(dataset, reducer)
+    if dataset.rows is None:
+        dataset = share_of(dataset, reducer)
+    else:
+        require_rows(dataset.rows, reducer.workers)
     with tf.device(device):
         network = build_network(config, dataset)
     return assemble(config, device, dataset, network, reducer)

@@ -58,7 +58,7 @@ def train(
     if resume is not None:
         if config is not None or overrides or name is not None or seeds != 1 or dry_run or tag or note:
             raise UsageError(
-                "--resume takes a run and, where it has several, --workers; its config lies in the run directory."
+                "--resume takes a run and, where it has several, --workers; its config lies in the run."
             )
         summary = _resume(resume, runs_dir, workers, quiet)
         _finish([summary], many=False, as_json=as_json, quiet=quiet)
@@ -113,12 +113,14 @@ def _train(
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
+    if reducer is not None and reducer.index > 0:
+        from lmrun.training.beside import execute_beside, prepare_beside
+
+        return execute_beside(prepare_beside(loaded.config, reducer))
     from lmrun.training.progress import make_progress
-    from lmrun.training.session import execute, execute_beside, prepare
+    from lmrun.training.session import execute, prepare
 
     experiment, run = prepare(loaded, runs_dir, name, ["lmrun", *sys.argv[1:]], reducer)
-    if run is None:
-        return execute_beside(experiment)
     if labels != Labels():
         write_labels(run, labels)
     return execute(experiment, run, make_progress(quiet, loaded.config.training.log_seconds))
@@ -159,9 +161,9 @@ def _resume_beside(place: Place, quiet: bool) -> dict[str, Any]:
 
     config = load_text(first[CARRIED], Path("config.yaml"), label="the run's config").config
     load_tensorflow()
-    from lmrun.training.session import execute_beside, reopen_beside
+    from lmrun.training.beside import execute_beside, prepare_beside
 
-    return execute_beside(reopen_beside(config, join(place.cluster, config.device)))
+    return execute_beside(prepare_beside(config, join(place.cluster, config.device)))
 
 
 def _dry_run(loaded: LoadedConfig, as_json: bool) -> None:

@@ -91,6 +91,6 @@ def join(cluster: Cluster, device: str) -> Reducer:
     chosen = choose_device(device)
     kind, _, number = chosen.removeprefix("/").partition(":")
     gpus = tf.config.list_physical_devices("GPU")
-    # TensorFlow would make every GPU that it sees a replica of its own; several GPUs are several workers here.
+    # TensorFlow would make every GPU that it sees a replica; several GPUs are several workers here.
     tf.config.set_visible_devices(gpus[int(number) : int(number) + 1] if kind == "GPU" else [], "GPU")
     return MultiWorker(cluster, gpu=kind == "GPU")

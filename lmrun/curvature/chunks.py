@@ -89,7 +89,7 @@ class Chunks:
 
     @property
     def place(self) -> tuple[int, ...]:
-        """What sets the random numbers of one worker apart from those of the others; nothing for a single one."""
+        """What sets the random numbers of one of several workers apart from those of the others."""
         return (self.reducer.index,) if self.reducer.workers > 1 else ()
 
     @property

@@ -1,8 +1,8 @@
 """Workers find each other, and agree on what they fit, before TensorFlow connects them.
 
-TensorFlow waits for a missing worker without a word, and cannot be interrupted meanwhile. So the workers meet
-first: each takes one of the addresses, tells the first worker what it was asked to train, and goes on when all
-are there.
+TensorFlow waits for a missing worker without a word, and cannot be interrupted meanwhile. So the workers
+meet first: each takes one of the addresses, tells the first worker what it was asked to train, and goes on
+when all are there.
 """
 
 from __future__ import annotations
@@ -58,8 +58,8 @@ class Place:
                 taken.append(cluster.addresses[index])
         if taken:
             raise UsageError(
-                f"{' and '.join(taken)}: in use already, by another worker or another program. Start one process "
-                "per address, and choose ports that are free."
+                f"{' and '.join(taken)}: in use already, by another worker or another program. Start one "
+                "process per address, and choose ports that are free."
             )
         raise UsageError(
             f"None of {', '.join(cluster.addresses[index] for index in indices)} is an address of this "
@@ -173,7 +173,7 @@ class Place:
 
 
 def difference(one: Any, other: Any, path: str = "") -> tuple[str, Any, Any] | None:
-    """Return the first place where two documents differ, and what each has there; None where they are equal."""
+    """Return the first place where two documents differ, and what each has there; None if they are equal."""
     if isinstance(one, Mapping) and isinstance(other, Mapping):
         for key in dict.fromkeys([*one, *other]):
             found = difference(one.get(key), other.get(key), f"{path}.{key}".removeprefix("."))

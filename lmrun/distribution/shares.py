@@ -60,8 +60,9 @@ def cut(split: Split, start: int, stop: int) -> Split:
     Where there are none, it is the first row without any weight: sums over it are zero.
     """
     if start == stop:
-        weights = np.zeros_like(split.inputs, shape=(1,))
-        return Split(split.inputs[:1].copy(), split.targets[:1].copy(), weights)
+        none = (1,) if split.weights is None else (1, *split.weights.shape[1:])
+        nothing = np.zeros_like(split.inputs, shape=none)
+        return Split(split.inputs[:1].copy(), split.targets[:1].copy(), nothing)
     rows = slice(start, stop)
     weights = None if split.weights is None else split.weights[rows].copy()
     return Split(split.inputs[rows].copy(), split.targets[rows].copy(), weights)

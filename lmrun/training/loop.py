@@ -4,23 +4,19 @@ from __future__ import annotations
 
 import math
 import time
-from copy import copy
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
-from zlib import crc32
 
-import numpy as np
 import tensorflow as tf
 
 from lmrun.build import Experiment, as_params
-from lmrun.distribution.reducer import Said
-from lmrun.errors import LmrunError, PeerError, WorkerLostError
 from lmrun.linalg.one_thread import one_blas_thread
 from lmrun.optimizers.restarts import Restarted
 from lmrun.runs.checkpoints import Checkpoint, read_checkpoint
 from lmrun.runs.layout import RunDirectory
 from lmrun.status import DIVERGED, FAILURES, MESSAGES, NO_IMPROVEMENT, START_NOT_FINITE, Status
 from lmrun.training import stopping
+from lmrun.training.company import LEFT_ALONE, Company
 from lmrun.training.driver import Driver
 from lmrun.training.drivers import make_driver
 from lmrun.training.evaluate import Evaluator
@@ -54,7 +50,7 @@ class Outcome:
         best_loss: The same at the best parameters.
         improved: Whether that is lower than the loss before the first step.
         model: The last parameters of the model [n].
-        numbers_per_step: Numbers that a worker gave to sums, per step of this process.
+        distribution: Of several workers their number, and how many numbers each gave to sums per step.
     """
 
     status: Status
@@ -66,7 +62,7 @@ class Outcome:
     best_loss: float
     improved: bool
     model: Tensor
-    numbers_per_step: float = 0.0
+    distribution: dict[str, float] | None = None
 
 
 def schedule_of(experiment: Experiment) -> Schedule:
@@ -78,13 +74,16 @@ def schedule_of(experiment: Experiment) -> Schedule:
 
 
 def train(
-    experiment: Experiment, run: RunDirectory, progress: Progress, interruption: Interruption | None = None
+    experiment: Experiment,
+    run: RunDirectory | None,
+    progress: Progress,
+    interruption: Interruption | None = None,
 ) -> Outcome:
     """Train until a stopping rule holds, from the run's newest checkpoint where it has one.
 
     Args:
         experiment: What to train.
-        run: Where rows and checkpoints go.
+        run: Where rows and checkpoints go; None for workers beside the first one.
         progress: The display.
         interruption: Asks for an end; left out, signals do.
     """
@@ -94,8 +93,8 @@ def train(
             while loop.status is None:
                 loop.advance()
             return loop.end()
-        except (WorkerLostError, PeerError) as error:
-            raise loop.left_alone(error) from None
+        except LEFT_ALONE as error:
+            raise loop.company.left(error, loop.recorder) from None
         finally:
             loop.recorder.close()
 
@@ -123,17 +122,15 @@ class Loop:
         *,
         longest: int | None = None,
     ) -> None:
-        self.started, self.offset, self._point = time.monotonic(), 0.0, 0
-        self.experiment = experiment
-        self.reducer = experiment.reducer
+        self.started, self.offset = time.monotonic(), 0.0
+        self.experiment, self.interruption = experiment, interruption
+        self.company = Company(experiment.reducer, interruption, self._seconds)
         self.training = experiment.config.training
-        self.interruption = interruption
-        self.reducer.listen(self._say)
         self.schedule = schedule_of(experiment)
         self.driver = make_driver(experiment, self.schedule)
         self.longest = min(longest or self.driver.most_steps, self.driver.most_steps)
         self.ceiling = DIVERGED * self.driver.zero_loss()
-        checkpoint = shared_checkpoint(None if run is None else read_checkpoint(run), self.reducer)
+        checkpoint = shared_checkpoint(None if run is None else read_checkpoint(run), experiment.reducer)
         self.recorder = self._recorder(run, progress, checkpoint)
         validation = experiment.dataset.validation
         validator = None if validation is None else Evaluator(experiment, validation)
@@ -157,13 +154,12 @@ class Loop:
             self.recorder.write([first])
             self.recorder.checkpoint(self.state, self._seconds(), now=True)
         self.status = self._at_start()
-        self._begun = (self.state.step, self.reducer.numbers)
-        self._safe = copy(self.state)
+        self.company.begin(self.state)
 
     def _recorder(
         self, run: RunDirectory | None, progress: Progress, checkpoint: Checkpoint | None
     ) -> Recorder | RowsInMemory | Nothing:
-        if self.reducer.index > 0:
+        if self.experiment.reducer.index > 0:
             return Nothing()
         if run is None:
             return RowsInMemory(progress)
@@ -174,12 +170,9 @@ class Loop:
 
     def advance(self) -> list[Row]:
         """Call the optimizer once and return the rows of that; `status` says whether to go on."""
-        # Where a step ends in an error of another worker, the state before it is what can be kept.
-        self._safe = copy(self.state)
-        if self.reducer.workers > 1:
-            self._point = crc32(np.ascontiguousarray(self.state.params).data)
+        self.company.keep(self.state)
         rows = self._advance()
-        if self.status is None and (self.reducer.heard.asked or self._pauses()):
+        if self.status is None and (self.company.asked or self._pauses()):
             self.status = Status.INTERRUPTED
         if self.status is None:
             self.recorder.checkpoint(self.state, self._seconds())
@@ -187,28 +180,12 @@ class Loop:
 
     def end(self) -> Outcome:
         """Settle what the run has led to; one that had ended already stays as it ended."""
-        steps, numbers = self.state.step - self._begun[0], self.reducer.numbers - self._begun[1]
-        self._numbers_per_step = numbers / max(steps, 1)
+        distribution = self.company.distribution(self.state)
         state, status, seconds = self.state, self.status or Status.INTERRUPTED, self._seconds()
         if state.status is None:
             state.status = None if status is Status.INTERRUPTED else status
             self.recorder.checkpoint(state, seconds, now=True)
-        return self._outcome(status, seconds)
-
-    def left_alone(self, error: LmrunError) -> LmrunError:
-        """Keep the last accepted step where another worker is gone, and say so."""
-        self.recorder.checkpoint(self._safe, self._seconds(), now=True)
-        place = self.recorder.run.path if isinstance(self.recorder, Recorder) else None
-        if place is None:
-            return error
-        words = f"{error} The run stands at step {self._safe.step:,}, in a checkpoint."
-        return type(error)(
-            f"{words} To go on from there, start every worker again: lmrun train --resume {place} "
-            "--workers host:port,..."
-        )
-
-    def _say(self) -> Said:
-        return Said(self.interruption.requested, self._seconds(), self._point)
+        return replace(self._outcome(status, seconds), distribution=distribution)
 
     def _at_start(self) -> Status | None:
         state = self.state
@@ -292,7 +269,7 @@ class Loop:
         return stopping.Standing(
             step=state.step,
             epochs=self.schedule.epoch(state.step),
-            seconds=self.reducer.heard.seconds,
+            seconds=self.company.seconds,
             ceiling=max(self.ceiling, DIVERGED * state.initial_loss),
             since_best=state.since_best,
             full_batch=self.schedule.full_batch,
@@ -317,7 +294,6 @@ class Loop:
             best_loss=losses.best,
             improved=improved,
             model=self.tracker.model,
-            numbers_per_step=self._numbers_per_step,
         )
 
 

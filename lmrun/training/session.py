@@ -35,7 +35,7 @@ from lmrun.training.evaluate import Evaluator
 from lmrun.training.interrupt import Interruption
 from lmrun.training.loop import Outcome, schedule_of, train
 from lmrun.training.memory import peak_memory_bytes, refuse_if_too_large, refuse_impossible
-from lmrun.training.progress import Limits, Progress, SilentProgress
+from lmrun.training.progress import Limits, Progress
 from lmrun.training.remarks import remarks as remarks_of
 from lmrun.training.saving import save_models
 
@@ -51,7 +51,7 @@ def prepare(
     name: str | None,
     command: Sequence[str],
     reducer: Reducer | None = None,
-) -> tuple[Experiment, RunDirectory | None]:
+) -> tuple[Experiment, RunDirectory]:
     """Build an experiment and make its run directory; nothing is written before the data is known to fit.
 
     Args:
@@ -59,7 +59,7 @@ def prepare(
         runs_dir: The folder of all runs.
         name: The run's name; None draws one.
         command: What the user typed.
-        reducer: The workers of the fit; left out, there is one. The first one alone has the directory.
+        reducer: The workers of the fit, of which this is the first; left out, there is one.
 
     Raises:
         LmrunError: Any of its kinds, see `build` and `create_run`.
@@ -72,11 +72,10 @@ def prepare(
         keras.backend.clear_session(free_memory=False)
         experiment = build(config, reducer)
         refuse_if_too_large(experiment, schedule_of(experiment))
-        if reducer.index > 0:
-            return experiment, None
-        return experiment, open_run(
+        run = open_run(
             experiment, runs_dir, name, command=command, source=loaded.source, overrides=loaded.overrides
         )
+    return experiment, run
 
 
 def open_run(
@@ -153,19 +152,7 @@ def reopen(
                 tell(sentence)
         experiment = rebuild(run, "a resumed run would mix two data sets", reducer)
         refuse_if_too_large(experiment, schedule_of(experiment))
-        return experiment
-
-
-def reopen_beside(config: Config, reducer: Reducer) -> Experiment:
-    """Build the experiment of a run that another worker has reopened.
-
-    Raises:
-        LmrunError: Any of its kinds, see `build`.
-    """
-    with together(reducer):
-        experiment = build(config, reducer)
-        refuse_if_too_large(experiment, schedule_of(experiment))
-        return experiment
+    return experiment
 
 
 def rebuild(run: RunDirectory, otherwise: str, reducer: Reducer | None = None) -> Experiment:
@@ -221,15 +208,6 @@ def _ways_on(run: RunDirectory) -> str:
         f"The run is good up to its checkpoint of step {checkpoint.step:,}; once that is mended, go on with: "
         f"lmrun train --resume {run.path}"
     )
-
-
-def execute_beside(experiment: Experiment) -> dict[str, Any]:
-    """Train as one of the workers that have no run directory, and return the summary, too."""
-    outcome = train(experiment, None, SilentProgress())
-    summary = summarize(experiment, None, outcome, alone_so_far=False)
-    # Not before the first worker has written everything: it would take this one's end for a loss.
-    experiment.reducer.gather(b"")
-    return summary
 
 
 def _execute(
@@ -315,7 +293,7 @@ def summarize(
         "accuracy": accuracy,
         "test": test,
         "parameters": experiment.network.size,
-        "distribution": distribution_of(outcome, experiment.reducer),
+        "distribution": outcome.distribution,
         "regularization": state.estimates,
         "peak_memory_bytes": peak_memory_bytes() if alone_so_far else None,
         "params": experiment.network.named_params(),
@@ -323,11 +301,6 @@ def summarize(
     }
 
 
-def distribution_of(outcome: Outcome, reducer: Reducer) -> dict[str, Any] | None:
-    """Return the number of workers, and of the numbers that each gave to sums per step; None for one worker."""
-    if reducer.workers == 1:
-        return None
-    return {"workers": reducer.workers, "numbers_per_step": outcome.numbers_per_step}
 
 
 def _log(run: RunDirectory, line: str) -> None:
