@@ -301,8 +301,6 @@ def summarize(
     }
 
 
-
-
 def _log(run: RunDirectory, line: str) -> None:
     # What a run needs is in other files, which say so where they cannot be written.
     with suppress(OSError), run.log.open("a", encoding="utf-8") as file:
