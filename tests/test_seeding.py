@@ -17,6 +17,7 @@ def test_numbers_of_the_streams_never_change():
         "SUBSET": 6,
         "STARTS": 7,
         "BOOTSTRAP": 8,
+        "SWEEP": 9,
     }
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import Counter
 from collections.abc import Sequence
@@ -99,26 +100,24 @@ def _table(settings: Sequence[Setting]) -> Any:
     from rich.table import Table
     from rich.text import Text
 
-    from lmrun.sweep.space import flow
-
     keys = list(dict.fromkeys(key for setting in settings for key in setting.choices))[:MOST_KEYS]
+    several = any(len(setting.runs) > 1 for setting in settings)
     table = Table(box=None, pad_edge=False, header_style="dim")
     for key in keys:
-        table.add_column(key.removeprefix("optimizer.").removeprefix("training."), overflow="fold")
-    for title in ("seeds", "best loss", "from", "to", "steps", "seconds"):
+        # Its last part: a whole key is wider than its values.
+        table.add_column(key.rpartition(".")[2], overflow="fold")
+    for title in (*(["seeds"] if several else []), "best loss", "steps", "seconds"):
         table.add_column(title, justify="right", no_wrap=True)
     table.add_column("ended")
     for place, setting in enumerate(settings):
-        scores = sorted(run.score for run in setting.runs)
-        steps, seconds = (
-            [getattr(run.entry, name) for run in setting.runs if getattr(run.entry, name) is not None]
-            for name in ("steps", "seconds")
-        )
+        entries = [run.entry for run in setting.runs]
+        steps = [entry.steps for entry in entries if entry.steps is not None]
+        seconds = [entry.seconds for entry in entries if entry.seconds is not None]
         ended = Counter(run.state for run in setting.runs)
         cells = [
-            *(_value(setting.choices[key], flow) if key in setting.choices else "" for key in keys),
-            str(len(setting.runs)),
-            *(f"{score:.2e}" for score in (setting.score, scores[0], scores[-1])),
+            *(_value(setting.choices[key]) if key in setting.choices else "" for key in keys),
+            *([str(len(setting.runs))] if several else []),
+            f"{setting.score:.2e}" if math.isfinite(setting.score) else "",
             f"{max(steps):,}" if steps else "",
             f"{sum(seconds):.1f}" if seconds else "",
             ", ".join(f"{count} {state}" if len(ended) > 1 else state for state, count in ended.items()),
@@ -127,8 +126,10 @@ def _table(settings: Sequence[Setting]) -> Any:
     return table
 
 
-def _value(value: Any, flow: Any) -> str:
-    return f"{value:.4g}" if isinstance(value, float) else str(flow(value))
+def _value(value: Any) -> str:
+    from lmrun.sweep.space import flow
+
+    return f"{value:.4g}" if isinstance(value, float) else flow(value)
 
 
 def _lines(sweep: SweepDirectory, results: Sequence[RunResult], done: bool) -> list[tuple[str, str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 import os
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
@@ -149,6 +150,8 @@ def make(demands: Demands) -> RayExecutor:
     """
     address = demands.address or os.environ.get("RAY_ADDRESS")
     quiet = {"log_to_driver": False, "logging_level": "ERROR", "configure_logging": False}
+    # Its advice on how clusters are secured stands in its own documentation.
+    logging.getLogger("ray").setLevel(logging.ERROR)
     owned = not ray.is_initialized()
     if owned and address is not None:
         try:
