@@ -60,6 +60,13 @@ STRINGS: dict[str, Sequence[str]] = {
 }
 """What is drawn for text under a key."""
 COLUMN_KEYS = {"inputs", "targets", "column", "sample_weight", "sigma", "stratify"}
+ROLES: dict[str, Sequence[Sequence[str]]] = {
+    "inputs": (("x1",), ("x1", "x2"), ("x1", "hole")),
+    "targets": (("y",), ("y",), ("kind",), ("y", "kind")),
+}
+"""Lists of columns that go together."""
+SHARES = {"level", "validation", "test", "fraction"}
+"""Numbers between 0 and 1, which the schema does not always tell."""
 NUMBERS = (0.0, 1.0, 1e-3, 0.5, 1e-12, 1e3, 1e-300, 1e300, 2.0, 0.1, 10.0)
 
 
@@ -86,8 +93,25 @@ class Schema:
             return draw(st.sampled_from(node["enum"]))
         options = node.get("anyOf") or node.get("oneOf")
         if options:
-            return self.draw(draw, draw(st.sampled_from(options)), key)
+            return self.draw(draw, self._option(draw, options), key)
         return KINDS[node.get("type", "any")](self, draw, node, key)
+
+    def _option(self, draw: Draw, options: Sequence[Node]) -> Node:
+        """Choose one; a word stands mostly for such sections only as need no more than their name."""
+        chosen: Node = draw(st.sampled_from(options))
+        sections = [one for option in options for one in option.get("oneOf", []) if "$ref" in one]
+        if "enum" not in chosen or not sections or draw(st.integers(0, 9)) == 0:
+            return chosen
+        complete = [
+            word
+            for section in sections
+            for part in [self.definitions[section["$ref"].rsplit("/", 1)[1]]]
+            if len(part.get("required", [])) <= 1
+            for tag in [part["properties"].get("name", {})]
+            for word in tag.get("enum", [tag.get("const")])
+        ]
+        known = [word for word in chosen["enum"] if word in complete]
+        return {"enum": known or chosen["enum"]}
 
     def config(self, draw: Draw) -> dict[str, Any]:
         """Draw a whole config; steps are few, so that it can be trained."""
@@ -106,9 +130,14 @@ def _object(schema: Schema, draw: Draw, node: Node, key: str) -> dict[str, Any]:
     for name, part in node.get("properties", {}).items():
         if name in required or draw(st.floats(0, 1)) < RARELY:
             found[name] = schema.draw(draw, part, name)
+    if node.get("properties") and not found:
+        name = draw(st.sampled_from(sorted(node["properties"])))
+        found[name] = schema.draw(draw, node["properties"][name], name)
     more = node.get("additionalProperties")
     if isinstance(more, dict):
-        for name in draw(st.lists(st.sampled_from(NAMES), max_size=3, unique=True)):
+        names = NAMES if draw(st.integers(0, 7)) == 0 else NAMES[:2]
+        least = draw(st.sampled_from([2, 2, 2, 1, 0]))
+        for name in draw(st.lists(st.sampled_from(names), min_size=least, max_size=3, unique=True)):
             found[name] = schema.draw(draw, more, name)
     return found
 
@@ -116,7 +145,9 @@ def _object(schema: Schema, draw: Draw, node: Node, key: str) -> dict[str, Any]:
 def _array(schema: Schema, draw: Draw, node: Node, key: str) -> list[Any]:
     if "prefixItems" in node:
         return [schema.draw(draw, item, key) for item in node["prefixItems"]]
-    least = node.get("minItems", 0)
+    if key in ROLES and draw(st.integers(0, 5)):
+        return list(draw(st.sampled_from(ROLES[key])))
+    least = node.get("minItems", draw(st.sampled_from([1, 1, 1, 0])))
     count = draw(st.integers(least, min(node.get("maxItems", least + 3), least + 3)))
     return [schema.draw(draw, node.get("items", {}), key) for _ in range(count)]
 
@@ -130,6 +161,8 @@ def _integer(schema: Schema, draw: Draw, node: Node, key: str) -> int:
 
 
 def _number(schema: Schema, draw: Draw, node: Node, key: str) -> float:
+    if key in SHARES:
+        return draw(st.sampled_from([0.5, 0.1, 0.95, 1.0]))
     least = node.get("minimum", node.get("exclusiveMinimum", -math.inf))
     most = node.get("maximum", node.get("exclusiveMaximum", math.inf))
     inside = [number for number in NUMBERS if least <= number <= most]
@@ -145,7 +178,8 @@ def _string(schema: Schema, draw: Draw, node: Node, key: str) -> str:
     if key in COLUMN_KEYS:
         return draw(st.sampled_from(COLUMNS))
     if key in STRINGS:
-        return draw(st.sampled_from(STRINGS[key]))
+        # The first ones are right.
+        return draw(st.sampled_from(STRINGS[key][: draw(st.sampled_from([1, 7, 100]))]))
     if ":" in node.get("pattern", ""):
         return draw(st.sampled_from(USER_CODE))
     return draw(st.sampled_from([*NAMES, *EXPRESSIONS]))

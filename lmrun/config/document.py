@@ -156,8 +156,8 @@ class _Composer(yaml.SafeLoader):
     def fetch_flow_collection_start(self, TokenClass: Any) -> None:
         if self.flow_level >= MAX_DEPTH:
             words = f"brackets nested deeper than {MAX_DEPTH}"
-            raise yaml.MarkedYAMLError(problem=words, problem_mark=self.get_mark())  # type: ignore[no-untyped-call]
-        super().fetch_flow_collection_start(TokenClass)  # type: ignore[no-untyped-call]
+            raise yaml.MarkedYAMLError(problem=words, problem_mark=self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]

@@ -345,7 +345,8 @@ def test_the_first_call_of_a_first_order_optimizer_is_one_step(runs, monkeypatch
         return advance(self, params, state, step, count)
 
     monkeypatch.setattr(FirstOrderDriver, "advance", counting)
-    runs.train("rosenbrock-curve", "optimizer=sgd", "training.max_steps=9")
+    summary, _ = runs.train("rosenbrock-curve", "optimizer=sgd", "training.max_steps=9")
+    assert sum(counts) == 9, summary
     assert counts[0] == 1
     assert sum(counts) == 9
 
