@@ -12,6 +12,7 @@ import tensorflow as tf
 from lmrun.api.keras_losses import Residuals, by_row, flat
 from lmrun.config.losses import TargetKind
 from lmrun.losses.second_derivative import factor_of
+from lmrun.models.adopted import ends_in
 
 Tensor = Any
 Shape = tuple[int, ...]
@@ -179,19 +180,6 @@ def _by_name(name: str, model: keras.Model | None, loss: Any) -> Chosen:
         return Chosen({"name": name}, known.kind, evaluated)
     section = {"name": "custom", "value": known.value, "factor": known.factor, "targets": known.kind}
     return Chosen(section, known.kind, evaluated)
-
-
-def ends_in(model: keras.Model | None, activation: str) -> bool:
-    """Whether the last layer of a model has an activation."""
-    layers = getattr(model, "layers", None)
-    while layers and isinstance(layers[-1], keras.Model):
-        layers = layers[-1].layers
-    if not layers:
-        return False
-    last = layers[-1]
-    if isinstance(last, keras.layers.Softmax):
-        return activation == "softmax"
-    return getattr(getattr(last, "activation", None), "__name__", "") == activation
 
 
 def _own(loss: Any, shapes: tuple[Shape | None, Shape | None]) -> Chosen:

@@ -127,6 +127,19 @@ def in_precision(model: keras.Model, dtype: str) -> keras.Model:
     return _or_data_error(copied, f"{type(model).__name__} cannot be made again in {dtype}")
 
 
+def ends_in(model: keras.Model | None, activation: str) -> bool:
+    """Whether the last layer of a model has an activation."""
+    layers = getattr(model, "layers", None)
+    while layers and isinstance(layers[-1], keras.Model):
+        layers = layers[-1].layers
+    if not layers:
+        return False
+    last = layers[-1]
+    if isinstance(last, keras.layers.Softmax):
+        return activation == "softmax"
+    return getattr(getattr(last, "activation", None), "__name__", "") == activation
+
+
 def with_flat_input(model: keras.Model, shapes: Sequence[tuple[int, ...]], dtype: str) -> keras.Model:
     """Return a model that reads all inputs side by side, [rows, columns], each flattened in Keras' order."""
     sizes = [math.prod(shape) for shape in shapes]
