@@ -194,14 +194,14 @@ def sample_shapes(model: keras.Model, x: Any) -> dict[str, tuple[int, ...]]:
 
 
 def column_names(shapes: Mapping[str, tuple[int, ...]], x: Any) -> tuple[str, ...]:
-    """Return a name for every column that a network reads; one for an image."""
+    """Return a name for every column that a network reads; one for an only image."""
     if hasattr(x, "columns"):
         return tuple(str(name) for name in x.columns)
     found: list[str] = []
     for name, shape in shapes.items():
         label = "x" if len(shapes) == 1 else f"x{name}" if name.isdecimal() else name
         width = math.prod(shape)
-        one = width == 1 or width > MOST_NAMES or len(shape) != 1
+        one = width == 1 or width > MOST_NAMES or (len(shape) != 1 and len(shapes) == 1)
         found += [label] if one else [f"{label}{number + 1}" for number in range(width)]
     return tuple(found)
 

@@ -180,6 +180,19 @@ def _made_again(model: keras.Model, again: Callable[[keras.Layer], keras.Layer])
     return keras.models.clone_model(whole, clone_function=again, recursive=True)
 
 
+def ends_in(model: keras.Model | None, activation: str) -> bool:
+    """Whether the last layer of a model has an activation."""
+    layers = getattr(model, "layers", None)
+    while layers and isinstance(layers[-1], keras.Model):
+        layers = layers[-1].layers
+    if not layers:
+        return False
+    last = layers[-1]
+    if isinstance(last, keras.layers.Softmax):
+        return activation == "softmax"
+    return getattr(getattr(last, "activation", None), "__name__", "") == activation
+
+
 def with_flat_input(model: keras.Model, shapes: Sequence[tuple[int, ...]], dtype: str) -> keras.Model:
     """Return a model that reads all inputs side by side, [rows, columns], each flattened in Keras' order."""
     sizes = [math.prod(shape) for shape in shapes]
