@@ -5,8 +5,8 @@
     python -m benchmarks.reliability --times 3 --folder /tmp/try
 
 Results are kept in `.bench/reliability`; the page is written from what lies there. Exits with 1 where
-something was lost that must not be, a user saw a traceback, or lmrun kept silent about damage. Linux only; a
-full disk takes root, for it is mounted.
+something was lost that must not be, a user saw a traceback, or lmrun kept silent about damage. Linux only; root
+can mount a disk that is full, others forbid files to grow.
 """
 
 from __future__ import annotations
@@ -61,16 +61,20 @@ def main(
     folder.mkdir(parents=True, exist_ok=True)
     warm_up()
     fine = True
-    for name in only or FAULTS:
-        own, injector = FAULTS[name]
-        # A folder of its own for each fault, and random numbers that do not depend on the others.
-        with tempfile.TemporaryDirectory() as place:
-            faults = injector(Bench(Path(place), f"{seed} {name}"), times or own)
-        for fault in faults:
-            print(f"{fault.name}: {fault.injected} times, lost: {fault.lost_in_words}, fine: {fault.fine}")
-            fine = fine and fault.fine
-        document = {"machine": describe(), "faults": [fault.document for fault in faults]}
-        (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as place:
+        bench = Bench(Path(place))
+        for name in only or FAULTS:
+            own, injector = FAULTS[name]
+            # Each fault has random numbers that do not depend on the others.
+            bench.random.seed(f"{seed} {name}")
+            faults = injector(bench, times or own)
+            for fault in faults:
+                print(
+                    f"{fault.name}: {fault.injected} times, lost: {fault.lost_in_words}, fine: {fault.fine}"
+                )
+                fine = fine and fault.fine
+            document = {"machine": describe(), "faults": [fault.document for fault in faults]}
+            (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     write_page({name: folder / f"{name}.json" for name in FAULTS}, output)
     sys.exit(0 if fine else 1)
 
