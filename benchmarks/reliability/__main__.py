@@ -5,8 +5,8 @@
     python -m benchmarks.reliability --times 3 --folder /tmp/try
 
 Results are kept in `.bench/reliability`; the page is written from what lies there. Exits with 1 where
-something was lost that must not be, a user saw a traceback, or lmrun kept silent about damage. Linux only; root
-can mount a disk that is full, others forbid files to grow.
+something was lost that must not be, a user saw a traceback, or lmrun kept silent about damage. Linux only;
+root can mount a disk that is full, others forbid files to grow.
 """
 
 from __future__ import annotations
