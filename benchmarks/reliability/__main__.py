@@ -2,7 +2,7 @@
 
     python -m benchmarks.reliability                        all of them (about ten minutes)
     python -m benchmarks.reliability --only moments         one of them again, the others as they were
-    python -m benchmarks.reliability --times 3 --folder /tmp/try
+    python -m benchmarks.reliability --only moments=3 --folder try --output try/page.md
 
 Results are kept in `.bench/reliability`; the page is written from what lies there. Exits with 1 where
 something was lost that must not be, a user saw a traceback, or lmrun kept silent about damage. Linux only;
@@ -47,15 +47,17 @@ RESULTS = ROOT / ".bench" / "reliability"
 
 
 def main(
-    only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(FAULTS)}.")] = None,
-    times: Annotated[int | None, typer.Option(min=1, help="Of each fault, instead of its own.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"NAME or NAME=TIMES, of {', '.join(FAULTS)}.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides moments and places.")] = 0,
     folder: Annotated[Path, typer.Option(help="Where results lie.")] = RESULTS,
     output: Annotated[Path, typer.Option(help="The page.")] = ROOT / "docs" / "reliability.md",
 ) -> None:
     """Inject faults and write the table."""
     os.environ["LMRUN_CACHE"] = "off"
-    unknown = set(only or ()) - set(FAULTS)
+    wanted = [name.partition("=")[::2] for name in only or FAULTS]
+    unknown = {name for name, _ in wanted} - set(FAULTS)
     if unknown:
         raise typer.BadParameter(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(FAULTS)}")
     folder.mkdir(parents=True, exist_ok=True)
@@ -63,11 +65,11 @@ def main(
     fine = True
     with tempfile.TemporaryDirectory() as place:
         bench = Bench(Path(place))
-        for name in only or FAULTS:
+        for name, times in wanted:
             own, injector = FAULTS[name]
             # Each fault has random numbers that do not depend on the others.
             bench.random.seed(f"{seed} {name}")
-            faults = injector(bench, times or own)
+            faults = injector(bench, int(times or own))
             for fault in faults:
                 print(
                     f"{fault.name}: {fault.injected} times, lost: {fault.lost_in_words}, fine: {fault.fine}"
