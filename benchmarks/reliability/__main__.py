@@ -2,11 +2,11 @@
 
     python -m benchmarks.reliability                        all of them (about ten minutes)
     python -m benchmarks.reliability --only moments         one of them again, the others as they were
-    python -m benchmarks.reliability --times 3 --folder /tmp/try
+    python -m benchmarks.reliability --only moments=3 --folder try --output try/page.md
 
 Results are kept in `.bench/reliability`; the page is written from what lies there. Exits with 1 where
-something was lost that must not be, a user saw a traceback, or lmrun kept silent about damage. Linux only; a
-full disk takes root, for it is mounted.
+something was lost that must not be, a user saw a traceback, or lmrun kept silent about damage. Linux only;
+root can mount a disk that is full, others forbid files to grow.
 """
 
 from __future__ import annotations
@@ -47,30 +47,36 @@ RESULTS = ROOT / ".bench" / "reliability"
 
 
 def main(
-    only: Annotated[list[str] | None, typer.Option(help=f"Of {', '.join(FAULTS)}.")] = None,
-    times: Annotated[int | None, typer.Option(min=1, help="Of each fault, instead of its own.")] = None,
+    only: Annotated[
+        list[str] | None, typer.Option(help=f"NAME or NAME=TIMES, of {', '.join(FAULTS)}.")
+    ] = None,
     seed: Annotated[int, typer.Option(help="Decides moments and places.")] = 0,
     folder: Annotated[Path, typer.Option(help="Where results lie.")] = RESULTS,
     output: Annotated[Path, typer.Option(help="The page.")] = ROOT / "docs" / "reliability.md",
 ) -> None:
     """Inject faults and write the table."""
     os.environ["LMRUN_CACHE"] = "off"
-    unknown = set(only or ()) - set(FAULTS)
+    wanted = [name.partition("=")[::2] for name in only or FAULTS]
+    unknown = {name for name, _ in wanted} - set(FAULTS)
     if unknown:
         raise typer.BadParameter(f"unknown: {', '.join(sorted(unknown))}; known: {', '.join(FAULTS)}")
     folder.mkdir(parents=True, exist_ok=True)
     warm_up()
     fine = True
-    for name in only or FAULTS:
-        own, injector = FAULTS[name]
-        # A folder of its own for each fault, and random numbers that do not depend on the others.
-        with tempfile.TemporaryDirectory() as place:
-            faults = injector(Bench(Path(place), f"{seed} {name}"), times or own)
-        for fault in faults:
-            print(f"{fault.name}: {fault.injected} times, lost: {fault.lost_in_words}, fine: {fault.fine}")
-            fine = fine and fault.fine
-        document = {"machine": describe(), "faults": [fault.document for fault in faults]}
-        (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
+    with tempfile.TemporaryDirectory() as place:
+        bench = Bench(Path(place))
+        for name, times in wanted:
+            own, injector = FAULTS[name]
+            # Each fault has random numbers that do not depend on the others.
+            bench.random.seed(f"{seed} {name}")
+            faults = injector(bench, int(times or own))
+            for fault in faults:
+                print(
+                    f"{fault.name}: {fault.injected} times, lost: {fault.lost_in_words}, fine: {fault.fine}"
+                )
+                fine = fine and fault.fine
+            document = {"machine": describe(), "faults": [fault.document for fault in faults]}
+            (folder / f"{name}.json").write_text(json.dumps(document, indent=1) + "\n", encoding="utf-8")
     write_page({name: folder / f"{name}.json" for name in FAULTS}, output)
     sys.exit(0 if fine else 1)
 

@@ -5,17 +5,19 @@ The parent imports everything and computes nothing, so that it has no threads th
 
 from __future__ import annotations
 
+import fcntl
 import os
 import signal
 import sys
-import tempfile
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import IO, Any
+from typing import Any
 
 Setup = Callable[[], None]
+PIPE = 1 << 20
+"""Bytes that a process may write before anybody reads them."""
 
 
 @dataclass(frozen=True)
@@ -59,21 +61,20 @@ class Child:
 
     Attributes:
         pid: Its number.
-        said: What it writes to.
+        said: A pipe that it writes to.
         began: When.
     """
 
     pid: int
-    said: IO[bytes]
+    said: int
     began: float
 
     def end(self, kill_after: float | None = None) -> Ended:
         """Wait for its end, or bring it about after some seconds."""
-        with self.said:
+        with open(self.said, "rb") as said:
             status = _wait(self.pid, kill_after)
             seconds = time.monotonic() - self.began
-            self.said.seek(0)
-            text = self.said.read().decode(errors="replace")
+            text = said.read().decode(errors="replace")
         return Ended(os.waitstatus_to_exitcode(status), text, seconds)
 
 
@@ -85,12 +86,15 @@ def start(work: Callable[[], int], setup: Setup | None = None) -> Child:
         setup: What to break before.
     """
     began = time.monotonic()
-    said = tempfile.TemporaryFile()  # noqa: SIM115 - closed by `Child.end`
+    # Not a file, for which the disk may be full, too.
+    said, says = os.pipe()
+    fcntl.fcntl(says, fcntl.F_SETPIPE_SZ, PIPE)
     sys.stdout.flush()
     sys.stderr.flush()
     child = os.fork()
     if child == 0:
-        _be_child(work, setup, said.fileno())
+        _be_child(work, setup, says)
+    os.close(says)
     return Child(child, said, began)
 
 

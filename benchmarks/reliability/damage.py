@@ -88,23 +88,23 @@ def _damage(bench: Bench, name: str, what: tuple[RunDirectory, Place], kind: str
         done = bench.resume(copy)
         fault.clumsy += done.clumsy
         fault.said(done.said)
-        if done.code != 0 and run.summary.exists() and "there is nothing to resume" in done.said:
-            # Neither `show` nor `--resume` found anything.
-            harmless += 1
-        elif done.code != 0:
-            fault.lost["the run"] += 1
-        elif path.name not in done.said:
-            harmless += not seen
-            fault.unsaid += seen
-        if done.code == 0 or not seen:
-            try:
-                fault.lost.update(differences(copy, bench.whole[PROBLEMS[0].name]))
-            except (RunDirectoryError, OSError) as error:
-                fault.lost[str(error)] += 1
+        whole = done.code == 0 or "there is nothing to resume" in done.said
+        lost = _lost(copy, bench.whole[PROBLEMS[0].name]) if whole else ["the run"]
+        fault.lost.update(lost)
+        told = path.name in done.said
+        fault.unsaid += bool(lost) and not (told and seen)
+        harmless += not told
         shutil.rmtree(copy.path)
     if harmless:
-        fault.notes.append(f"{harmless} in bytes that nobody reads")
+        fault.notes.append(f"{harmless} times in what is not needed: rows after the checkpoint, unused bytes")
     return fault
+
+
+def _lost(run: RunDirectory, whole: RunDirectory) -> list[str]:
+    try:
+        return differences(run, whole)
+    except (RunDirectoryError, OSError) as error:
+        return [str(error)]
 
 
 def _refused(bench: Bench, run: RunDirectory, fault: Fault) -> None:

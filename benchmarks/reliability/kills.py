@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
 import sys
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.reliability.children import Ended, Setup
+from benchmarks.reliability.children import Ended
 from benchmarks.reliability.problems import PROBLEMS, Bench, Problem, differences
 from benchmarks.reliability.table import Fault
 from lmrun.errors import RunDirectoryError
@@ -57,12 +58,9 @@ class AtOperation:
 def at_moments(bench: Bench, times: int) -> Fault:
     """Kill at moments that a clock draws."""
     fault = Fault("SIGKILL at a random moment", "a signal from another process, from start to end")
-    seconds = {}
-    for problem in PROBLEMS:
-        seconds[problem.name] = bench.train(problem, f"timed-{problem.name.replace(' ', '-')}").seconds
 
     def how(problem: Problem) -> dict[str, Any]:
-        return {"kill_after": bench.random.uniform(0, seconds[problem.name])}
+        return {"kill_after": bench.random.uniform(0, bench.seconds[problem.name])}
 
     return _until(bench, fault, times, how)
 
@@ -72,19 +70,25 @@ def at_operations(bench: Bench, times: int) -> Fault:
     fault = Fault(
         "SIGKILL at a file operation", "before or after any open, write, sync, rename, … from Python"
     )
-    places = {}
-    for problem in PROBLEMS:
-        report = bench.folder / "places.txt"
-        counted: Setup = AtOperation(COUNT_TO, report)
-        bench.train(problem, f"counted-{problem.name.replace(' ', '-')}", setup=counted)
-        places[problem.name] = int(report.read_text())
-        report.unlink()
+    places = places_of(bench)
     fault.notes.append(f"{min(places.values()):,} to {max(places.values()):,} places per run")
 
     def how(problem: Problem) -> dict[str, Any]:
         return {"setup": AtOperation(bench.random.randrange(places[problem.name]))}
 
     return _until(bench, fault, times, how)
+
+
+def places_of(bench: Bench) -> dict[str, int]:
+    """Return the number of places before and behind operations on files of each problem."""
+    if not bench.places:
+        for problem in PROBLEMS:
+            report, run = bench.folder / "places.txt", RunDirectory(bench.folder / "counted")
+            bench.train(problem, run.name, setup=AtOperation(COUNT_TO, report))
+            bench.places[problem.name] = int(report.read_text())
+            report.unlink()
+            shutil.rmtree(run.path)
+    return bench.places
 
 
 def _until(bench: Bench, fault: Fault, times: int, how: Any) -> Fault:

@@ -78,19 +78,27 @@ class Bench:
 
     Args:
         folder: Where.
-        seed: Decides all random numbers.
+
+    Attributes:
+        whole: The run of each problem that nothing happens to.
+        seconds: How long it took.
+        places: Its operations on files, once `kills.places_of` has counted them.
+        random: Decides moments and places.
     """
 
-    def __init__(self, folder: Path, seed: int | str) -> None:
+    def __init__(self, folder: Path) -> None:
         self.folder = folder
-        self.random = random.Random(seed)
+        self.random = random.Random(0)
         self.whole: dict[str, RunDirectory] = {}
+        self.seconds: dict[str, float] = {}
+        self.places: dict[str, int] = {}
         write_inputs(folder)
         for problem in PROBLEMS:
             name = f"whole-{problem.name.replace(' ', '-')}"
             ended = self.train(problem, name)
             if ended.code != 0:
                 raise RuntimeError(f"{problem.name}: {ended.said}")
+            self.seconds[problem.name] = ended.seconds
             self.whole[problem.name] = RunDirectory(folder / name)
 
     def train(

@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import ctypes
+import os
+import resource
 import shutil
 import subprocess
 from collections.abc import Iterator
 from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
 from types import FrameType
 from typing import Any
 
-from benchmarks.reliability.children import Ended, lmrun
-from benchmarks.reliability.kills import AtOperation
+from benchmarks.reliability.children import Ended, Setup, lmrun
+from benchmarks.reliability.kills import AtOperation, places_of
 from benchmarks.reliability.problems import PROBLEMS, Bench, Problem, differences
 from benchmarks.reliability.table import Fault
 from lmrun.runs.layout import RunDirectory
@@ -20,7 +23,7 @@ from lmrun.runs.layout import RunDirectory
 CAPABILITIES_VERSION = 0x20080522
 DISK = 4 << 20
 FILLER = "filler"
-REASONS = ("No space left on device", "Permission denied")
+REASONS = ("No space left on device", "File too large", "Permission denied")
 
 
 class When(AtOperation):
@@ -54,18 +57,11 @@ class When(AtOperation):
 def full_disk(bench: Bench, times: int) -> Fault:
     """Fill the disk at any operation on a file; make room afterwards, and go on."""
     fault = Fault("the disk fills up", "a file system in memory, filled to its last byte at a file operation")
-    places = _places(bench)
-    with _disk(bench.folder / "disk") as disk:
-
-        def fill() -> None:
-            with (disk / FILLER).open("wb", buffering=0) as file:
-                for size in (1 << 16, 1 << 9, 1):
-                    try:
-                        while file.write(b"0" * size):
-                            pass
-                    except OSError:
-                        continue
-
+    places = places_of(bench)
+    with _disk(bench.folder / "disk") as (disk, mounted):
+        fill: Setup = partial(_fill, disk / FILLER) if mounted else _limit_files
+        if not mounted:
+            fault.how = "no file may grow any more (RLIMIT_FSIZE), from a file operation on; not root here"
         for number in range(times):
             problem = PROBLEMS[number % len(PROBLEMS)]
             run = RunDirectory(disk / f"run-{number}")
@@ -80,7 +76,7 @@ def full_disk(bench: Bench, times: int) -> Fault:
 def read_only(bench: Bench, times: int) -> Fault:
     """Take the right to write from a run's folders at any operation on a file; give it back, and go on."""
     fault = Fault("the run's directory turns read-only", "chmod of its folders at a file operation")
-    places = _places(bench)
+    places = places_of(bench)
     for number in range(times):
         run = RunDirectory(bench.folder / f"run-{number}")
 
@@ -109,19 +105,6 @@ def without_privileges() -> None:
     none = (ctypes.c_uint32 * 6)()
     if libc.capset(header, none) != 0:
         raise OSError(ctypes.get_errno(), "capset")
-
-
-def _places(bench: Bench) -> dict[str, int]:
-    """The number of operations on files of each problem, see `kills.at_operations`."""
-    found = {}
-    for problem in PROBLEMS:
-        report = bench.folder / "places.txt"
-        run = RunDirectory(bench.folder / "counted")
-        bench.train(problem, run.name, setup=AtOperation(1 << 60, report))
-        found[problem.name] = int(report.read_text())
-        report.unlink()
-        shutil.rmtree(run.path)
-    return found
 
 
 def _judge(bench: Bench, fault: Fault, problem: Problem, run: RunDirectory, ended: Ended) -> None:
@@ -153,12 +136,29 @@ def _still_readable(bench: Bench, run: RunDirectory, fault: Fault) -> None:
     fault.said(resumed.said)
 
 
+def _fill(path: Path) -> None:
+    with path.open("wb", buffering=0) as file:
+        for size in (1 << 16, 1 << 9, 1):
+            try:
+                while file.write(b"0" * size):
+                    pass
+            except OSError:
+                continue
+
+
+def _limit_files() -> None:
+    resource.setrlimit(resource.RLIMIT_FSIZE, (0, resource.getrlimit(resource.RLIMIT_FSIZE)[1]))
+
+
 @contextmanager
-def _disk(path: Path) -> Iterator[Path]:
-    """A file system of a few MB in memory; mounting it takes root."""
+def _disk(path: Path) -> Iterator[tuple[Path, bool]]:
+    """A file system of a few MB in memory, and whether that is what it is: mounting one takes root."""
     path.mkdir()
-    subprocess.run(["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(path)], check=True)
+    mount = ["mount", "-t", "tmpfs", "-o", f"size={DISK}", "tmpfs", str(path)]
+    mounted = os.geteuid() == 0 and subprocess.run(mount, check=False, capture_output=True).returncode == 0
     try:
-        yield path
+        yield path, mounted
     finally:
-        subprocess.run(["umount", str(path)], check=True)
+        if mounted:
+            subprocess.run(["umount", str(path)], check=True)
+        path.rmdir() if mounted else shutil.rmtree(path)
