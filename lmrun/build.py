@@ -31,6 +31,7 @@ from lmrun.curvature.projection import Projection
 from lmrun.datasets import Dataset, TargetKind, load_dataset
 from lmrun.datasets.pool import Pool
 from lmrun.distribution.messages import exchange
+from lmrun.distribution.mirrored import mirrors_of
 from lmrun.distribution.reducer import Alone, Reducer
 from lmrun.distribution.shares import require_rows, share_of
 from lmrun.errors import ConfigError, DataError
@@ -197,13 +198,16 @@ def assemble(
     reducer = reducer or Alone()
     with tf.device(device):
         loss = build_loss(config.loss, lambda: first_rows(dataset, network))
-        on_host = device == "/CPU:0"
-        place = HostAlgebra if on_host else DeviceAlgebra
-        algebra: Algebra = place(config.precision, truncation_of(config))
+        mirrors = mirrors_of(device) if config.distribution == "mirrored" else None
+        on_host = device == "/CPU:0" and mirrors is None
+        algebra: Algebra = HostAlgebra(config.precision, truncation_of(config))
+        if mirrors is not None:
+            algebra = DeviceAlgebra(config.precision, truncation_of(config), mirrors.places, mirrors.summed)
+        elif not on_host:
+            algebra = DeviceAlgebra(config.precision, truncation_of(config))
         kernels = Kernels(network, loss)
-        solver = (
-            solver_of(config) if reducer.workers == 1 else shared_solver(config, kernels, algebra, reducer)
-        )
+        shared = reducer.workers > 1 or mirrors is not None
+        solver = shared_solver(config, kernels, algebra, reducer) if shared else solver_of(config)
         forms = Forms(kernels, algebra, solver)
         if on_host and steps_by_tables(config, forms, dataset.train.rows):
             by_sigma = has_sigma(config)

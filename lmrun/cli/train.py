@@ -159,7 +159,7 @@ def _resume_beside(place: Place, quiet: bool) -> dict[str, Any]:
     from lmrun.config.load import load_text
     from lmrun.quiet import load_tensorflow
 
-    config = load_text(first[CARRIED], Path("config.yaml"), label="the run's config").config
+    config = load_text(first[CARRIED], Path("resumed.yaml"), label="the run's config").config
     load_tensorflow()
     from lmrun.training.beside import execute_beside, prepare_beside
 

@@ -65,6 +65,7 @@ class Chunks:
         self.reducer: Reducer = reducer or Alone()
         self.kernels = kernels
         self.batch = batch
+        self.algebra = algebra
         self.workers = min(algebra.workers, len(batch.chunks))
         self.seed = seed
         self.step = 0
@@ -113,7 +114,15 @@ class Chunks:
         """Work on all items at once, one thread each; the results in the items' order."""
         if self.workers == 1:
             return list(map(work, items))
+        if self.algebra.places:
+            # A device works on while Python goes on to the next.
+            return [self._on(number, work, item) for number, item in enumerate(items)]
         return each(work, items)
+
+    def _on(self, number: int, work: Callable[[Item], Result], item: Item) -> Result:
+        """Work where the chunk or the share of that number lies."""
+        with tf.device(self.algebra.places[number % self.workers]):
+            return work(item)
 
     def summed(self, parts: Sequence[Any]) -> Any:
         """Add up tensors or arrays of one shape, one per chunk, over all rows of all workers."""

@@ -47,8 +47,8 @@ def minmax(values: Float64, pool: Pool = ALONE) -> Affine:
     return _but_constant(values, (high + low) / 2, (high - low) / 2, pool)
 
 
-FITS: Mapping[str, Callable[[Float64, Pool], Affine | None]] = MappingProxyType(
-    {"standard": standard, "minmax": minmax, "none": lambda values, pool: None}
+FITS: Mapping[str, Callable[..., Affine | None]] = MappingProxyType(
+    {"standard": standard, "minmax": minmax, "none": lambda values, pool=ALONE: None}
 )
 
 

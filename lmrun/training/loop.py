@@ -131,7 +131,6 @@ class Loop:
         self.longest = min(longest or self.driver.most_steps, self.driver.most_steps)
         self.ceiling = DIVERGED * self.driver.zero_loss()
         checkpoint = shared_checkpoint(None if run is None else read_checkpoint(run), experiment.reducer)
-        self.recorder = self._recorder(run, progress, checkpoint)
         validation = experiment.dataset.validation
         validator = None if validation is None else Evaluator(experiment, validation)
         self.block = FIRST_BLOCK
@@ -140,6 +139,7 @@ class Loop:
         else:
             self.state = unpack(checkpoint, self.driver, experiment.network.size)
             self.offset = self.state.seconds
+        self.recorder = self._recorder(run, progress, checkpoint)
         self.tracker = Tracker(
             self.state,
             self.schedule,

@@ -29,7 +29,8 @@ Tensor = Any
 def full_problem(experiment: Experiment) -> Problem:
     """Return the problem over all training rows."""
     train, forms = experiment.dataset.train, experiment.forms
-    return _problem(experiment, split_batch(train, experiment.config.precision, forms.chunk_rows(train.rows)))
+    rows, places = forms.chunk_rows(train.rows), experiment.algebra.places
+    return _problem(experiment, split_batch(train, experiment.config.precision, rows, places))
 
 
 def problem_over(

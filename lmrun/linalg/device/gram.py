@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,19 +107,17 @@ def _split(total: Tensor) -> tuple[Tensor, Tensor]:
     return total[:-1, :-1], total[-1, :-1]
 
 
-def _joined(parts: Sequence[Tensor]) -> Tensor:
-    return parts[0] if len(parts) == 1 else tf.add_n(parts)
-
-
 class GramAssembly:
     """The sum of the tables' products with their own transpose.
 
     Args:
         dtype: `float32` or `float64`.
+        summed: Adds up parts, which may be on several devices.
     """
 
-    def __init__(self, dtype: Any) -> None:
+    def __init__(self, dtype: Any, summed: Callable[[Sequence[Tensor]], Tensor] = tf.add_n) -> None:
         self.dtype = dtype
+        self.summed = summed
         self.by_rows = False
 
     def start(self, size: int) -> Tensor:
@@ -132,11 +130,14 @@ class GramAssembly:
 
     def shared(self, parts: Sequence[Tensor], sums: Sums, *more: Any) -> tuple[Tensor, list[Any]]:
         """J^T J and J^T r travel, n^2 + n numbers."""
-        rows, *rest = sums.total(_joined(parts)[:, :-1], *more)
+        rows, *rest = sums.total(self._joined(parts)[:, :-1], *more)
         # Nobody asks for r^T r.
         return tf.pad(rows, [(0, 0), (0, 1)]), rest
 
     def finish(self, parts: Sequence[Tensor], gradient: Tensor | None = None) -> DeviceCurvature:
         """The last row is J^T r."""
-        matrix, own = _split(_joined(parts))
+        matrix, own = _split(self._joined(parts))
         return DeviceCurvature(GRAM, (matrix, own if gradient is None else gradient))
+
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        return parts[0] if len(parts) == 1 else self.summed(parts)

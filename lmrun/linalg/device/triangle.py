@@ -93,6 +93,13 @@ def _add_table(triangle: Tensor, table: Tensor) -> Tensor:
     return appended(triangle, tf.transpose(table))
 
 
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    first, *others = parts
+    for other in others:
+        first = _add_table(first, tf.transpose(other))
+    return first
+
+
 class TriangleAssembly:
     """Chunk after chunk is appended to the triangle.
 
@@ -114,13 +121,8 @@ class TriangleAssembly:
 
     def shared(self, parts: Sequence[Tensor], sums: Sums, *more: Any) -> tuple[Tensor, list[Any]]:
         """Every worker is given the triangles of all."""
-        (triangle,) = parts
-        first, *others = sums.stack(triangle)
-        for other in others:
-            first = _add_table(first, tf.transpose(other))
-        return first, sums.total(*more)
+        return _joined(sums.stack(_joined(parts))), sums.total(*more)
 
     def finish(self, parts: Sequence[Tensor], gradient: Tensor | None = None) -> DeviceCurvature:
-        """A device has one part."""
-        (triangle,) = parts
-        return DeviceCurvature(TRIANGLE, (triangle, gradient))
+        """One triangle appends to the other."""
+        return DeviceCurvature(TRIANGLE, (_joined(parts), gradient))
