@@ -33,12 +33,14 @@ def describe(model: Any) -> list[dict[str, Any]]:
                 layers.append({"kind": "dense"})
             case "Conv2D" if config["padding"] == "valid":
                 layers.append({"kind": "conv", "strides": list(config["strides"])})
-            case "Activation" if config["activation"] == "tanh":
-                layers.append({"kind": "activation", "function": "tanh"})
+            case "Activation":
+                pass
             case "Flatten":
                 layers.append({"kind": "flatten"})
             case kind:
                 raise ValueError(f"the workers do not know the layer {kind} of {config}")
+        if config.get("activation", "linear") != "linear":
+            layers.append({"kind": "activation", "function": config["activation"]})
     return layers
 
 

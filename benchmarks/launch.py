@@ -30,31 +30,33 @@ class WorkerFailedError(Exception):
 
 
 class Turns:
-    """A lock file that others who compute on this machine also wait for; entered for each worker.
+    """Lock files that others who compute on this machine also wait for; entered for each worker.
 
-    It is given back on leaving after TURN_SECONDS, so that several short workers make one turn.
+    They are given back on leaving after TURN_SECONDS, so that several short workers make one turn.
 
     Args:
-        path: The file, or None: there are no others.
+        paths: The files, in the order in which they are locked; None stands for none.
     """
 
-    def __init__(self, path: Path | None) -> None:
-        self.path = path
-        self._file: IO[str] | None = None
+    def __init__(self, *paths: Path | None) -> None:
+        self.paths = [path for path in paths if path is not None]
+        self._files: list[IO[str]] = []
         self._since = 0.0
 
     def __enter__(self) -> None:
-        if self.path is not None and self._file is None:
-            self._file = self.path.open("w")
-            fcntl.flock(self._file, fcntl.LOCK_EX)
-            self._since = time.monotonic()
+        if self._files:
+            return
+        for path in self.paths:
+            self._files.append(path.open("w"))
+            fcntl.flock(self._files[-1], fcntl.LOCK_EX)
+        self._since = time.monotonic()
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if self._file is not None and time.monotonic() - self._since >= TURN_SECONDS:
-            self._file.close()
-            self._file = None
+        if time.monotonic() - self._since >= TURN_SECONDS:
+            while self._files:
+                self._files.pop().close()
 
 
 def end_workers_with_me() -> None:
@@ -74,7 +76,8 @@ def run(
 ) -> dict[str, Any]:
     """Run a module in a process of its own and return the JSON document that it writes.
 
-    The document gets `others`: how many cores other processes used meanwhile, on average.
+    The document gets `others`: how many cores other processes used meanwhile, on average; and
+    `process_seconds`: from its start to its end, imports included.
 
     Args:
         interpreter: Of the worker's environment.
@@ -106,13 +109,14 @@ def run(
             raise WorkerFailedError(f"did not end within {timeout:.0f} s") from None
         finally:
             _end(process)
-        others = (machine.seconds_of_others() - others) / (time.monotonic() - begin)
+        seconds = time.monotonic() - begin
+        others = (machine.seconds_of_others() - others) / seconds
         output.seek(0)
         text = output.read()
     if process.returncode != 0 or not record.exists():
         raise WorkerFailedError(_reason(process.returncode, text))
     document: dict[str, Any] = json.loads(record.read_text(encoding="utf-8"))
-    return document | {"others": max(0.0, others)}
+    return document | {"others": max(0.0, others), "process_seconds": seconds}
 
 
 def _end(process: subprocess.Popen[bytes]) -> None:

@@ -1,13 +1,14 @@
 """Write the reference pages from what the program itself knows: the schema of the config, and the commands.
 
-`python docs/reference.py` writes config.md, sweep.md and commands.md in docs/reference; a test holds them
-equal to what it would write.
+`python docs/reference.py` writes the pages in docs/reference, that of the Python API from its docstrings; a
+test holds them equal to what it would write.
 """
 
 from __future__ import annotations
 
 import inspect
 import re
+import runpy
 from collections.abc import Callable, Iterator
 from functools import cache
 from pathlib import Path
@@ -252,7 +253,19 @@ def page_of(lines: list[str]) -> str:
     return re.sub(r"\n{3,}", "\n\n", "\n".join(lines)).rstrip() + "\n"
 
 
-PAGES = {"config.md": config_page, "sweep.md": sweep_page, "commands.md": commands_page}
+def python() -> str:
+    """The page of the Python API, see `reference_python.py`."""
+    # The folder of a script is on the path only where it is run as one.
+    written: str = runpy.run_path(str(Path(__file__).with_name("reference_python.py")))["python_page"](NOTE)
+    return written
+
+
+PAGES = {
+    "config.md": config_page,
+    "sweep.md": sweep_page,
+    "commands.md": commands_page,
+    "python.md": python,
+}
 """What writes each page."""
 
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -28,6 +29,11 @@ from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Projection
 from lmrun.datasets import Dataset, TargetKind, load_dataset
+from lmrun.datasets.pool import Pool
+from lmrun.distribution.messages import exchange
+from lmrun.distribution.mirrored import mirrors_of
+from lmrun.distribution.reducer import Alone, Reducer
+from lmrun.distribution.shares import require_rows, share_of
 from lmrun.errors import ConfigError, DataError
 from lmrun.linalg.algebra import Algebra
 from lmrun.linalg.device import DeviceAlgebra
@@ -35,10 +41,11 @@ from lmrun.linalg.host import HostAlgebra
 from lmrun.losses.base import Loss
 from lmrun.losses.registry import build_loss
 from lmrun.losses.rehearsal import Sample
+from lmrun.models.adopted import AdoptedNetwork
 from lmrun.models.cnn import build_cnn
 from lmrun.models.formula import build_formula
 from lmrun.models.mlp import build_mlp
-from lmrun.models.network import Network
+from lmrun.models.network import Network, stacked
 from lmrun.optimizers.base import SecondOrder
 from lmrun.optimizers.convergence import tolerances_of
 from lmrun.optimizers.first_order import FirstOrder
@@ -63,6 +70,7 @@ class Experiment:
         optimizer: The optimizer.
         projection: Solves for the last layer after every step, where the config asks for that.
         bounds: Of the parameters, where a formula has any.
+        reducer: The workers of the fit; the dataset has this worker's share of the rows.
     """
 
     config: Config
@@ -76,6 +84,7 @@ class Experiment:
     optimizer: FirstOrder | SecondOrder
     projection: Projection | None = None
     bounds: Bounds | None = None
+    reducer: Reducer = field(default_factory=Alone)
 
     @property
     def regularized(self) -> bool:
@@ -134,20 +143,23 @@ def build_network(config: Config, dataset: Dataset, rng: np.random.Generator | N
 def first_rows(dataset: Dataset, network: Network) -> Sample:
     """Return the outputs of the initial network for the first rows, and their targets."""
     rows = slice(0, 3)
-    return Sample(
-        network.model(tf.constant(dataset.train.inputs[rows])), tf.constant(dataset.train.targets[rows])
-    )
+    outputs = stacked(network.model(tf.constant(dataset.train.inputs[rows])))
+    return Sample(outputs, tf.constant(dataset.train.targets[rows]))
 
 
-def build(config: Config) -> Experiment:
-    """Build every part of an experiment.
+def build(config: Config, reducer: Reducer | None = None) -> Experiment:
+    """Build every part of an experiment, for one of several workers with its share of the rows.
 
     Raises:
         ConfigError: The device is not there, an optimizer's argument does not suit it, or code of the user's
             own cannot be used.
         DataError: The data cannot be read, or does not fit the model.
     """
+    reducer = reducer or Alone()
     device = choose_device(config.device)
+    if reducer.workers > 1 and device != "/CPU:0":
+        # A worker sees its own GPU only.
+        device = "/GPU:0"
     # GPUs would round the factors of float32 products to 10 bits, which makes J^T J useless.
     tf.config.experimental.enable_tensor_float_32_execution(False)
     assert config.loss is not None, "a resolved config has a loss"
@@ -156,13 +168,20 @@ def build(config: Config) -> Experiment:
         seed=config.seed,
         precision=config.precision,
         targets=config.loss.targets,
+        pool=Pool(partial(exchange, reducer), reducer.index, reducer.workers),
     )
+    if dataset.rows is None:
+        dataset = share_of(dataset, reducer)
+    else:
+        require_rows(dataset.rows, reducer.workers)
     with tf.device(device):
         network = build_network(config, dataset)
-    return assemble(config, device, dataset, network)
+    return assemble(config, device, dataset, network, reducer)
 
 
-def assemble(config: Config, device: str, dataset: Dataset, network: Network) -> Experiment:
+def assemble(
+    config: Config, device: str, dataset: Dataset, network: Network, reducer: Reducer | None = None
+) -> Experiment:
     """Build every part of an experiment but its data and its model.
 
     Args:
@@ -170,28 +189,36 @@ def assemble(config: Config, device: str, dataset: Dataset, network: Network) ->
         device: See `Experiment`.
         dataset: The data.
         network: The model, with its initial weights.
+        reducer: See `Experiment`; left out, there is one worker.
 
     Raises:
         ConfigError: An optimizer's argument does not suit it, or code of the user's own cannot be used.
     """
     assert config.loss is not None, "a resolved config has a loss"
+    reducer = reducer or Alone()
     with tf.device(device):
         loss = build_loss(config.loss, lambda: first_rows(dataset, network))
-        on_host = device == "/CPU:0"
-        place = HostAlgebra if on_host else DeviceAlgebra
-        algebra: Algebra = place(config.precision, truncation_of(config))
+        mirrors = mirrors_of(device) if config.distribution == "mirrored" else None
+        on_host = device == "/CPU:0" and mirrors is None
+        algebra: Algebra = HostAlgebra(config.precision, truncation_of(config))
+        if mirrors is not None:
+            algebra = DeviceAlgebra(config.precision, truncation_of(config), mirrors.places, mirrors.summed)
+        elif not on_host:
+            algebra = DeviceAlgebra(config.precision, truncation_of(config))
         kernels = Kernels(network, loss)
-        forms = Forms(kernels, algebra, solver_of(config))
+        shared = reducer.workers > 1 or mirrors is not None
+        solver = shared_solver(config, kernels, algebra, reducer) if shared else solver_of(config)
+        forms = Forms(kernels, algebra, solver)
         if on_host and steps_by_tables(config, forms, dataset.train.rows):
             by_sigma = has_sigma(config)
             own = host_kernels(network, loss) or formula_kernels(network, loss, by_sigma=by_sigma)
             kernels = own or kernels
-            forms = Forms(kernels, algebra, solver_of(config))
+            forms = Forms(kernels, algebra, solver)
         refuse_sigma_without_kernels(config, kernels)
         tolerances = tolerances_of(config.training)
         optimizer = build_optimizer(config.optimizer, kernels, tolerances)
         if not isinstance(optimizer, FirstOrder):
-            optimizer = restarted(config, dataset, optimizer)
+            optimizer = restarted(config, dataset, network, optimizer)
         projection = Projection(kernels, algebra) if projects(config) else None
     return Experiment(
         config,
@@ -205,10 +232,23 @@ def assemble(config: Config, device: str, dataset: Dataset, network: Network) ->
         optimizer,
         projection=projection,
         bounds=bounds_of(config),
+        reducer=reducer,
     )
 
 
-def restarted(config: Config, dataset: Dataset, optimizer: SecondOrder) -> SecondOrder:
+def shared_solver(config: Config, kernels: Kernels, algebra: Algebra, reducer: Reducer) -> str:
+    """Return the solver of a fit by several workers: never one with J J^T, which is of all rows.
+
+    Memory and cores of the first worker decide for all.
+    """
+    forms = Forms(kernels, algebra, solver_of(config))
+    # As if there were many rows, as there should be.
+    name = forms.name(kernels.network.size)
+    (first, *_) = reducer.gather(name.encode())
+    return {"gram": "matrix"}.get(first.decode(), first.decode())
+
+
+def restarted(config: Config, dataset: Dataset, network: Network, optimizer: SecondOrder) -> SecondOrder:
     """Return an optimizer that begins as often as a config says."""
     tolerances, starts = tolerances_of(config.training), starts_of(config)
     if starts is not None:
@@ -218,12 +258,14 @@ def restarted(config: Config, dataset: Dataset, optimizer: SecondOrder) -> Secon
         return optimizer
     steps = config.training.max_steps
     assert steps is not None, "the starts of a network share it"
-    return Restarted(optimizer, tolerances, network_starts(config, dataset), steps // (1 + others))
+    return Restarted(optimizer, tolerances, network_starts(config, dataset, network), steps // (1 + others))
 
 
-def network_starts(config: Config, dataset: Dataset) -> NDArray[np.floating]:
+def network_starts(config: Config, dataset: Dataset, network: Network) -> NDArray[np.floating]:
     """Return further initial weights of a network [restarts, n], each from a random stream of its own."""
     draws = (generator(config.seed, Stream.STARTS, number) for number in range(config.model.restarts))
+    if isinstance(network, AdoptedNetwork):
+        return np.array([network.drawn(int(draw.integers(2**31))) for draw in draws])
     return np.array([build_network(config, dataset, draw).params() for draw in draws])
 
 

@@ -47,7 +47,23 @@ class MemoryRefusedError(LmrunError):
     exit_code: ClassVar[int] = 5
 
 
+class PeerError(LmrunError):
+    """Another worker of the same fit has failed; exit code 1."""
+
+
+class WorkerLostError(LmrunError):
+    """Another worker of the same fit is gone; the run can be resumed; exit code 6."""
+
+    exit_code: ClassVar[int] = 6
+
+
 class RunDirectoryError(LmrunError):
     """A run directory is missing, ambiguous, incomplete or damaged; exit code 2."""
 
     exit_code: ClassVar[int] = 2
+
+
+class StorageError(RunDirectoryError):
+    """A file cannot be written: the disk is full, or nothing may be written there; exit code 1."""
+
+    exit_code: ClassVar[int] = 1

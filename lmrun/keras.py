@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from lmrun.api.damping import DampingAlgorithm
 from lmrun.api.keras_losses import Residuals
 from lmrun.api.keras_residuals import (
     CategoricalMeanSquaredError,
@@ -14,6 +15,7 @@ from lmrun.optimizers.damping.base import Damping
 __all__ = [
     "CategoricalMeanSquaredError",
     "Damping",
+    "DampingAlgorithm",
     "LMModel",
     "ReducedOutputsMeanSquaredError",
     "Residuals",

@@ -26,9 +26,18 @@ MAY_IMPORT: dict[str, set[str]] = {
     "linalg": {"errors"},
     "inference": {"linalg", "seeding", "errors"},
     "datasets": {"config", "seeding", "errors"},
+    "distribution": {"datasets.base", "quiet", "errors"},
     "losses": {"config", "user_code", "errors"},
     "models": {"config", "errors", "datasets.base"},
-    "curvature": {"losses", "models", "linalg", "datasets.base", "seeding", "errors"},
+    "curvature": {
+        "losses",
+        "models",
+        "linalg",
+        "datasets.base",
+        "distribution.reducer",
+        "seeding",
+        "errors",
+    },
     # A Keras optimizer treats weights by their shapes, which the network knows.
     "optimizers": {
         "curvature",
@@ -61,6 +70,7 @@ MAY_IMPORT: dict[str, set[str]] = {
         "build",
     },
     "api": ANYTHING - {"cli", "__main__", "compare", "plotting", "report", "predict", "export", "sweep"},
+    "diagnosis": {"api", "build", "compile_cache", "linalg", "training", "errors"},
     "keras": {"api", "optimizers"},
     "cli": ANYTHING,
     "__main__": {"cli"},

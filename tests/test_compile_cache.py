@@ -7,8 +7,10 @@ import sys
 from pathlib import Path
 
 import pytest
+from typer.testing import CliRunner
 
 from lmrun import compile_cache
+from lmrun.cli import app
 from lmrun.compile_cache import FLAGS, SETTING, close_folder, key, open_cache, open_folder
 
 GONE = 2**22 + 1
@@ -143,23 +145,29 @@ def test_a_folder_that_vanishes_does_no_harm(root):
     assert list(root.glob("*/*-a.pb"))
 
 
-def test_a_second_run_reads_what_the_first_compiled_and_gets_the_same_bits(tmp_path):
+def test_a_second_run_reads_what_the_first_compiled_and_gets_the_same_bits(tmp_path, monkeypatch):
+    model = "model={name: mlp, hidden: [3], activation: gelu}"
+    arguments = ["sinc", "dataset.points=3000", model, "training={max_steps: 5}", "--quiet", "--json"]
+
+    def params(name):
+        return json.loads((tmp_path / "runs" / name / "summary.json").read_text())["params"]
+
     def train(name):
-        model = "model={name: mlp, hidden: [3], activation: gelu}"
-        arguments = ["sinc", "dataset.points=3000", model, "training={max_steps: 5}"]
         subprocess.run(
-            [sys.executable, "-m", "lmrun", "train", *arguments, "--quiet", "--json", "--name", name],
-            env={**os.environ, SETTING: str(tmp_path / "cache") if name != "without" else "off"},
+            [sys.executable, "-m", "lmrun", "train", *arguments, "--name", name],
+            env={**os.environ, SETTING: str(tmp_path / "cache")},
             cwd=tmp_path,
             check=True,
             capture_output=True,
         )
-        document = json.loads((tmp_path / "runs" / name / "summary.json").read_text())
-        return document["params"], {path: path.stat().st_ino for path in tmp_path.glob("cache/*/*-*.pb")}
+        return params(name), {path: path.stat().st_ino for path in tmp_path.glob("cache/*/*-*.pb")}
 
-    without, nothing = train("without")
-    params, entries = train("first")
-    assert train("second") == (params, entries)
-    assert params == without
+    first, entries = train("first")
     assert entries
-    assert not nothing
+    assert train("second") == (first, entries)
+    # The tests themselves run without a cache.
+    monkeypatch.chdir(tmp_path)
+    result = CliRunner().invoke(app, ["train", *arguments, "--name", "without"])
+    assert result.exit_code == 0, result.output
+    assert params("without") == first
+    assert {path.stat().st_ino for path in tmp_path.glob("cache/*/*-*.pb")} == set(entries.values())

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -22,6 +22,13 @@ def _convolve(values: Array, kernel: Array, bias: Array, strides: Sequence[int])
     return np.tensordot(windows, kernel, axes=([4, 5, 3], [0, 1, 2])) + bias
 
 
+def _elu(values: Array) -> Array:
+    return np.where(values > 0, values, np.expm1(np.minimum(values, 0)))
+
+
+ACTIVATIONS: dict[str, Callable[[Array], Array]] = {"tanh": np.tanh, "elu": _elu}
+
+
 def predict(layers: Layers, weights: Sequence[Array], inputs: Array) -> Array:
     """Predict [rows, outputs]."""
     values, rest = inputs, iter(weights)
@@ -32,8 +39,7 @@ def predict(layers: Layers, weights: Sequence[Array], inputs: Array) -> Array:
             case "conv":
                 values = _convolve(values, next(rest), next(rest), layer["strides"])
             case "activation":
-                assert layer["function"] == "tanh", layer
-                values = np.tanh(values)
+                values = ACTIVATIONS[layer["function"]](values)
             case "flatten":
                 values = values.reshape(len(values), -1)
     return values

@@ -36,7 +36,8 @@ class Job:
         measure: `mse` over all training rows, or `accuracy` on the test rows.
         target: Train at least until this MSE or accuracy is reached ...
         budget_seconds: ... and at least so long,
-        limit_seconds: but at most so long.
+        limit_seconds: but at most so long, and
+        limit_steps: at most so many steps.
         settings: The contestant's own.
         seed: Decides the order of the batches.
         record: Where the record goes.
@@ -53,21 +54,22 @@ class Job:
     settings: dict[str, Any]
     seed: int
     record: str
+    limit_steps: int | None = None
 
     def training(self) -> tuple[Array, Array]:
         """Read the inputs and targets to train on."""
-        with np.load(self.data) as archive:
+        with np.load(self.data, allow_pickle=False) as archive:
             return archive["inputs"], archive["targets"]
 
     def measured(self) -> tuple[Array, Array]:
         """Read the inputs and targets that the measure looks at: training rows for `mse`, else test rows."""
         part = "" if self.measure == "mse" else "test_"
-        with np.load(self.data) as archive:
+        with np.load(self.data, allow_pickle=False) as archive:
             return archive[f"{part}inputs"], archive[f"{part}targets"]
 
     def weights(self) -> list[Array]:
         """Read the initial weights."""
-        with np.load(self.start) as archive:
+        with np.load(self.start, allow_pickle=False) as archive:
             return [archive[str(index)] for index in range(len(archive.files))]
 
 
@@ -129,8 +131,7 @@ class Recorder:
 
     def stepped(self, count: int = 1, seconds: float | None = None) -> None:
         """Note that `count` more steps are made, now or at `seconds`."""
-        made = self.steps[-1][0] if self.steps else 0
-        self.steps.append((made + count, self.seconds() if seconds is None else seconds))
+        self.steps.append((self.made + count, self.seconds() if seconds is None else seconds))
 
     def value(self, value: float, seconds: float | None = None) -> None:
         """Note a measured value that costs nothing to know."""
@@ -156,6 +157,11 @@ class Recorder:
         return now - last >= max(0.2, 0.02 * now)
 
     @property
+    def made(self) -> int:
+        """Steps so far."""
+        return self.steps[-1][0] if self.steps else 0
+
+    @property
     def reached(self) -> bool:
         """Whether the target is."""
         if self.job.measure == "accuracy":
@@ -164,8 +170,8 @@ class Recorder:
 
     def over(self) -> bool:
         """Whether the run has to end."""
-        now = self.seconds()
-        if now >= self.job.limit_seconds:
+        now, most = self.seconds(), self.job.limit_steps
+        if now >= self.job.limit_seconds or (most is not None and self.made >= most):
             return True
         return self.reached and now >= self.job.budget_seconds
 
@@ -180,6 +186,7 @@ class Recorder:
             "steps": self.steps,
             "values": self.values,
             "seconds": self.seconds(),
+            "measuring_seconds": self._paused,
             "peak_bytes": peak_bytes(),
             "versions": {"python": sys.version.split()[0], "numpy": np.__version__, **versions},
             "message": message,

@@ -16,6 +16,7 @@ import torch_levenberg_marquardt as tlm
 from benchmarks.contestants.protocol import CHECKED, Array, Recorder, batches, check, read_job
 
 THREADS = 2
+ACTIVATIONS = {"tanh": torch.nn.Tanh, "elu": torch.nn.ELU}
 
 
 class Convolution(torch.nn.Conv2d):
@@ -39,7 +40,7 @@ def build(layers: list[dict[str, Any]], weights: list[Array], dtype: torch.dtype
                 kernel, _ = next(rest), next(rest)
                 modules.append(Convolution(kernel, layer["strides"]))
             case "activation":
-                modules.append(torch.nn.Tanh())
+                modules.append(ACTIVATIONS[layer["function"]]())
             case "flatten":
                 modules.append(torch.nn.Flatten())
     model = torch.nn.Sequential(*modules).to(dtype)

@@ -16,8 +16,8 @@ from lmrun.errors import DataError
 Array = NDArray[Any]
 
 
-def given(x: Any, y: Any = None, weights: Any = None, what: str = "x") -> Given:
-    """Take arrays as they are and read streams.
+def given(x: Any, y: Any = None, weights: Any = None, what: str = "x", steps: int | None = None) -> Given:
+    """Take arrays as they are and read streams, of endless ones `steps` batches.
 
     Raises:
         DataError: Targets or weights beside a stream, which has its own.
@@ -28,11 +28,15 @@ def given(x: Any, y: Any = None, weights: Any = None, what: str = "x") -> Given:
         raise DataError(
             f"{what}: a stream brings its own targets and weights; leave y and sample_weight out."
         )
-    return gather(x, what)
+    return gather(x, what, steps)
 
 
-def given_validation(data: Any) -> Given | None:
+def given_validation(data: Any, steps: int | None = None) -> Given | None:
     """Read `validation_data`: a stream, (x, y) or (x, y, weights).
+
+    Args:
+        data: What was given.
+        steps: Batches to read of a stream whose end is not known.
 
     Raises:
         DataError: It is none of these.
@@ -40,10 +44,10 @@ def given_validation(data: Any) -> Given | None:
     if data is None:
         return None
     if is_stream(data):
-        return gather(data, "validation_data")
+        return gather(data, "validation_data", steps)
     if isinstance(data, tuple | list) and len(data) in {2, 3}:
         return Given(*data)
-    raise DataError("validation_data: should be (x, y), (x, y, sample_weight) or a tf.data.Dataset.")
+    raise DataError("validation_data: should be (x, y), (x, y, sample_weight) or a stream of batches.")
 
 
 def several(x: Any) -> dict[str, Array]:
@@ -60,12 +64,21 @@ def _is_table(x: Sequence[Any]) -> bool:
     return not any(hasattr(one, "shape") for one in x)
 
 
-def in_order(x: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
-    """Return the inputs in the order of a model's.
+def in_order(
+    x: Mapping[str, Array],
+    names: Sequence[str],
+    what: str = "x",
+    verb: str = "reads",
+    nouns: str = "inputs",
+) -> list[Array]:
+    """Return inputs, or the targets of outputs, in the order of a model's.
 
     Args:
         x: By name, or by number.
         names: The model's own.
+        what: `x` or `y`, for messages.
+        verb: The same.
+        nouns: The same.
 
     Raises:
         DataError: They are others, or not as many.
@@ -77,8 +90,9 @@ def in_order(x: Mapping[str, Array], names: Sequence[str]) -> list[Array]:
     numbered = all(name.isdecimal() for name in x)
     if len(x) == len(names) and (numbered or not any(name in x for name in names)):
         return list(x.values()) if numbered else [x[name] for name in sorted(x)]
-    what = f"{len(x)}" if numbered else ", ".join(x)
-    raise DataError(f"x: the model reads {len(names)} inputs, {', '.join(names)}, and x has {what}.")
+    found = f"{len(x)}" if numbered else ", ".join(x)
+    told = f"{len(names)} {nouns}, {', '.join(names)}"
+    raise DataError(f"{what}: the model {verb} {told}, and {what} has {found}.")
 
 
 def numbers(values: Any, what: str) -> Array:
@@ -149,6 +163,7 @@ def weights_of(values: Any, precision: str, what: str = "sample_weight") -> Arra
     if values is None:
         return None
     weights = floats(values, what, precision)
+    weights = weights[:, 0] if weights.shape[1:] == (1,) else weights
     if weights.ndim != 1:
         raise DataError(f"{what}: should be [rows], not of the shape {weights.shape}.")
     if (weights < 0).any() or not weights.any():
@@ -156,7 +171,9 @@ def weights_of(values: Any, precision: str, what: str = "sample_weight") -> Arra
     return weights
 
 
-def targets_of(y: Any, kind: TargetKind, width: int, precision: str, *, any_width: bool = False) -> Array:
+def targets_of(
+    y: Any, kind: TargetKind, width: int, precision: str, *, any_width: bool = False, what: str = "y"
+) -> Array:
     """Return the targets as the loss expects them.
 
     Args:
@@ -165,35 +182,38 @@ def targets_of(y: Any, kind: TargetKind, width: int, precision: str, *, any_widt
         width: Outputs of the model per row.
         precision: Of the training.
         any_width: Whether a loss of the user's own decides what the targets are.
+        what: The name of the targets, for messages.
 
     Raises:
         DataError: They do not fit the loss or the model.
     """
     if y is None:
-        raise DataError("y: the targets are missing.")
+        raise DataError(f"{what}: the targets are missing.")
     parts = list(several(y).values())
     if kind == "labels":
-        return _labels(numbers(parts[0], "y"), width)
-    flat = [np.reshape(one, (len(one), -1)) for one in (floats(part, "y", precision) for part in parts)]
-    same_rows({f"y[{number}]": part for number, part in enumerate(flat)})
+        return _labels(numbers(parts[0], what), width, what)
+    flat = [np.reshape(one, (len(one), -1)) for one in (floats(part, what, precision) for part in parts)]
+    same_rows({f"{what}[{number}]": part for number, part in enumerate(flat)})
     whole = flat[0] if len(flat) == 1 else np.concatenate(flat, axis=1)
     if whole.shape[1] != width and not any_width:
-        raise DataError(f"y: has {whole.shape[1]} values per row, and the model predicts {width}.")
+        raise DataError(f"{what}: has {whole.shape[1]} values per row, and the model predicts {width}.")
     if kind in {"binary", "one_hot"} and not ((whole >= 0) & (whole <= 1)).all():
-        raise DataError("y: this loss wants 0 or 1, or shares between them.")
+        raise DataError(f"{what}: this loss wants 0 or 1, or shares between them.")
     return np.ascontiguousarray(whole)
 
 
-def _labels(labels: Array, classes: int) -> Array:
+def _labels(labels: Array, classes: int, what: str) -> Array:
     flat = np.reshape(labels, (len(labels), -1))
     if flat.shape[1] != 1:
         raise DataError(
-            f"y: labels are one integer per row, not {flat.shape[1]} values; for one-hot targets use "
+            f"{what}: labels are one integer per row, not {flat.shape[1]} values; for one-hot targets use "
             "loss: categorical_crossentropy."
         )
     column = flat[:, 0]
     if (column != np.floor(column)).any() or column.min() < 0 or column.max() >= classes:
-        raise DataError(f"y: labels are integers from 0 to {classes - 1}, as many as the model has outputs.")
+        raise DataError(
+            f"{what}: labels are integers from 0 to {classes - 1}, as many as the model has outputs."
+        )
     return column.astype(np.int64)
 
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from typing import Any
 
 import keras
 import numpy as np
 import tensorflow as tf
 
-from lmrun.api.arrays import Array, several
+from lmrun.api.arrays import Array, several, weights_of
 from lmrun.api.keras_losses import AsKeras, AsMean
 from lmrun.api.streams import Given
 from lmrun.api.tasks import Task
@@ -19,20 +19,25 @@ ROWS = 1024
 """Rows that are evaluated at a time; Keras takes 32, whose overhead is more than their work."""
 
 
-def compile_losses(model: keras.Model, task: Task, loss: Loss, metrics: Sequence[Any]) -> None:
+def compile_losses(
+    model: keras.Model, task: Task, loss: Loss, measured: Mapping[str, Any], rate: float
+) -> None:
     """Tell Keras what to evaluate; its optimizer is never asked.
 
     Args:
         model: The user's.
         task: Knows the loss.
         loss: The same as lmrun has built it.
-        metrics: Of Keras'.
+        measured: `metrics` and `weighted_metrics` of Keras'.
+        rate: The learning rate, which some callbacks look up.
     """
     chosen = task.loss
     evaluated = chosen.keras or (
         AsMean(loss, chosen.kind == "labels") if chosen.own else AsKeras(chosen.section)
     )
-    model.compile(optimizer="sgd", loss=evaluated, metrics=list(metrics) or None)
+    model.compile(
+        optimizer=keras.optimizers.SGD(rate), loss=evaluated, loss_weights=chosen.weights, **measured
+    )
 
 
 def structured(values: Any, dtype: str) -> Any:
@@ -49,11 +54,16 @@ def _cast(array: Array, dtype: str) -> Array:
 
 
 def batches_of(model: keras.Model, data: Given, batch_size: int | None = None) -> Any:
-    """Return a stream for Keras, which would round arrays of float64 but leaves tensors as they are."""
+    """Return a stream for Keras, which would round arrays of float64 but leaves tensors as they are.
+
+    Keras divides a sum of weighted losses by the rows, and lmrun by the weights; so these have the mean 1.
+    """
     dtype = dtype_of(model)
     parts = [structured(values, dtype) for values in (data.x, data.y) if values is not None]
     if data.weights is not None:
-        parts.append(np.asarray(data.weights).astype(dtype))
+        weights = weights_of(data.weights, "float64")
+        assert weights is not None, "they are there"
+        parts.append((weights / weights.mean()).astype(dtype))
     return tf.data.Dataset.from_tensor_slices(tuple(parts)).batch(batch_size or ROWS)
 
 

@@ -11,7 +11,7 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
-from lmrun.api.arrays import cut_off, given, given_validation
+from lmrun.api.arrays import cut_off, given, given_validation, several
 from lmrun.api.formula import roles
 from lmrun.api.formula_task import FormulaTask
 from lmrun.api.keras_task import KerasTask
@@ -23,7 +23,7 @@ from lmrun.config.python import from_python
 from lmrun.datasets.base import Dataset
 from lmrun.errors import DataError, UsageError
 from lmrun.training.loop import schedule_of
-from lmrun.training.memory import plan, refuse_if_too_large
+from lmrun.training.memory import refuse_if_too_large
 from lmrun.user_code import handed_over
 
 ARRAYS = "arrays of a Python program"
@@ -37,6 +37,9 @@ class Options:
     optimizer: Any = "lm"
     damping: Any = None
     loss: Any = None
+    loss_weights: Any = None
+    solver: str | None = None
+    attempts: int | None = None
     validation_data: Any = None
     validation_split: float = 0.0
     sample_weight: Any = None
@@ -49,6 +52,8 @@ class Options:
     training: Mapping[str, Any] = field(default_factory=dict)
     path: str = ARRAYS
     """The file that the arrays will be found in, where a run is to be written."""
+    shown: bool = False
+    """Whether the progress is shown."""
 
 
 def build_experiment(
@@ -70,15 +75,19 @@ def build_experiment(
         MemoryRefusedError: The training would not fit into memory.
     """
     require_tensorflow()
+    refuse_idle(model, options, label)
     data, validation = rows_of(x, y, options)
     if isinstance(model, keras.Model):
-        task: Task = KerasTask(model, data, options.loss, options.precision)
+        task: Task = KerasTask(
+            model, data, options.loss, options.precision, options.loss_weights, options.restarts
+        )
     elif isinstance(model, str | Mapping):
         task = FormulaTask(
             roles(model, options.parameters, columns_of(data.x)), options.parameters or {}, options
         )
     else:
-        raise UsageError(f"model: should be a Keras model or a formula, not {type(model).__name__}.")
+        hint = " Give its attribute `model`." if hasattr(model, "model") else ""
+        raise UsageError(f"model: should be a Keras model or a formula, not {type(model).__name__}.{hint}")
     if options.sigma is not None and task.loss.section["name"] != "mse":
         name = task.loss.section["name"]
         raise UsageError(f"sigma: weighs squared errors, of which {name} has none; use sample_weight.")
@@ -92,7 +101,13 @@ def build_experiment(
         "dataset": dataset_section(task, options.path, data, validation),
         "model": task.section,
         "loss": task.loss.section,
-        "optimizer": optimizer_section(options.optimizer, options.damping),
+        "optimizer": optimizer_section(
+            options.optimizer,
+            options.damping,
+            solver=options.solver,
+            attempts=options.attempts,
+            rows=rows_of_batch(data, training.get("batch_size")),
+        ),
         "training": training,
     }
     with handed_over(sections) as named:
@@ -104,8 +119,59 @@ def build_experiment(
             network = task.network(config)
         dataset = dataset_of(task, train, checked, config.precision)
         experiment = assemble(config, device, dataset, network)
-    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+    refuse_if_too_large(experiment, schedule_of(experiment))
     return experiment, task
+
+
+OF_MODEL = "is an argument of lmrun.keras.LMModel"
+ELSEWHERE = {
+    "attempts_per_step": "is max_attempts of the damping: damping={'update': 'factor', 'max_attempts': 10}",
+    "callbacks": f"{OF_MODEL}.fit; lmrun.Trainer looks at each step",
+    "class_weight": f"{OF_MODEL}.fit; here sample_weight weighs rows",
+    "damping_algorithm": "is damping here",
+    "epochs": "is max_epochs here",
+    "initial_epoch": f"{OF_MODEL}.fit",
+    "jacobian_max_num_rows": "lmrun holds as many rows of J at a time as are fast; leave it out",
+    "metrics": f"{OF_MODEL}.compile; result.predict gives what they are computed of",
+    "run_dir": "is an argument of lmrun.fit",
+    "solve_method": "is optimizer={'name': 'lm', 'solver': 'qr'}",
+    "steps_per_epoch": f"{OF_MODEL}.fit; here max_steps limits the steps",
+    "verbose": "is an argument of lmrun.fit",
+}
+"""What people look for among the keys of `training`, and where it is."""
+
+
+def refuse_idle(model: Any, options: Options, label: str) -> None:
+    """Refuse, with a UsageError, options that would do nothing."""
+    formula = isinstance(model, str | Mapping)
+    for name in options.training:
+        if name in ELSEWHERE:
+            raise UsageError(f"{label}: {name}: {ELSEWHERE[name]}.")
+    validates = options.validation_data is not None or options.validation_split
+    if options.training.get("patience") and not validates:
+        raise UsageError(
+            f"{label}: patience: counts validations; give validation_data or validation_split, too."
+        )
+    if options.parameters and not formula:
+        raise UsageError("parameters: are those of a formula; a Keras model starts from the weights it has.")
+    if options.loss_weights is not None and formula:
+        raise UsageError("loss_weights: are for the outputs of a Keras model; weigh rows by sample_weight.")
+    in_run = [key for key in ("tensorboard", "checkpoint_seconds") if options.training.get(key)]
+    if in_run and options.path == ARRAYS:
+        raise UsageError(
+            f"{in_run[0]}: is about what is written into a run directory; give lmrun.fit a run_dir, or "
+            "leave it out."
+        )
+    if options.training.get("log_seconds") and not options.shown:
+        raise UsageError(
+            "log_seconds: is about the progress lines of lmrun.fit(..., verbose=True); leave it out."
+        )
+
+
+def rows_of_batch(data: Given, batch_size: Any) -> int:
+    """Return the rows of a batch; all of them where no number is given."""
+    rows = max((len(one) for one in several(data.x).values() if one.ndim), default=1)
+    return min(batch_size, rows) if isinstance(batch_size, int) and batch_size > 0 else rows
 
 
 def require_tensorflow() -> None:

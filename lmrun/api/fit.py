@@ -31,6 +31,7 @@ def fit(
     optimizer: Any = "lm",
     damping: Any = None,
     loss: Any = None,
+    loss_weights: Any = None,
     validation_data: Any = None,
     validation_split: float = 0.0,
     sample_weight: Any = None,
@@ -52,16 +53,20 @@ def fit(
             or a mapping of several targets to their right sides.
         x: Inputs [rows, ...]; a list or mapping of several; a data frame; or a `tf.data.Dataset` of batches
             (x, y) or (x, y, weights), which is read once. For a formula, a mapping of columns or an array
-            [rows, columns] in the order in which the formula first names them.
+            [rows, columns] in the order in which the formula first names them. A `keras.utils.PyDataset` and
+            a generator of batches are read as well.
         y: Targets [rows, ...], class labels [rows], or a list of several. For a formula it may be left out
             where the targets are columns of x.
         optimizer: A name, or a mapping as in a config file; objects of your own may stand in it for the
             `damping`, its `update` and `scaling`, and the `acceptance`. Or an optimizer of Keras'.
-        damping: Of `lm`: a name, a mapping, or an object with `start`, `accepted` and `rejected`.
+        damping: Of `lm`: a name, a mapping, an object with `start`, `accepted` and `rejected`, a function of
+            the damping and the gain ratio, or `lmrun.keras.DampingAlgorithm`.
         loss: A name of lmrun's or Keras', or a mapping as in a config file; a loss object of Keras'; a
-            function of y_true and y_pred that returns a loss per row; or `lmrun.keras.Residuals`. Left out:
-            the mean squared error. Cross-entropies see by the model's last layer whether it predicts
-            probabilities or logits.
+            function of y_true and y_pred that returns a loss per row; or `lmrun.keras.Residuals`. For several
+            outputs also a list, or a mapping by their names. Left out: the mean squared error.
+            Cross-entropies see by the model's last layer whether it predicts probabilities or logits.
+        loss_weights: Of a Keras model with several outputs, whose losses are added up: a list, or a mapping
+            by the outputs' names.
         validation_data: (x, y), (x, y, sample_weight) or a `tf.data.Dataset`; the best parameters are then
             those of the lowest validation loss.
         validation_split: Share of the last rows that validate, where there is no `validation_data`.
@@ -69,7 +74,8 @@ def fit(
         sigma: Standard deviations [rows] of the targets: each row weighs 1 / sigma^2.
         parameters: Of a formula: a starting value each, or a mapping with `start`, `min`, `max`, `range`,
             `fixed` or `expression`, as in a config file.
-        restarts: Of a formula: further starts, drawn from the parameters' ranges; the best end is kept.
+        restarts: Further starts; the best end is kept. Of a formula they are drawn from the parameters'
+            ranges; of a Keras model from its layers' initializers, and they share `max_steps`.
         precision: `float32` or `float64`. Left out: that of the model's weights, `float64` for formulas. A
             model of another precision is trained as a copy and gets its weights rounded.
         seed: Decides the order of mini-batches, random subsets and further starts.
@@ -94,6 +100,7 @@ def fit(
         optimizer=optimizer,
         damping=damping,
         loss=loss,
+        loss_weights=loss_weights,
         validation_data=validation_data,
         validation_split=validation_split,
         sample_weight=sample_weight,
@@ -104,6 +111,7 @@ def fit(
         seed=seed,
         device=device,
         training=training,
+        shown=verbose,
         path=ARRAYS if run_dir is None else str(RunDirectory(absolute(run_dir)).data),
     )
     experiment, task = build_experiment(model, x, y, options)

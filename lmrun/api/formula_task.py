@@ -42,7 +42,7 @@ class FormulaTask:
             "parameters": dict(parameters),
             **({"restarts": options.restarts} if options.restarts else {}),
         }
-        self.loss = choose(options.loss, None, ((self.width,), (self.width,)))
+        self.loss = choose(options.loss, ((self.width,), (self.width,)))
 
     def network(self, config: Config) -> Network:
         """The formula as a network."""

@@ -8,6 +8,7 @@ import keras
 import tensorflow as tf
 
 from lmrun.api.keras_losses import Residuals
+from lmrun.losses.probabilities import share
 
 Tensor = Any
 
@@ -32,22 +33,34 @@ class ReducedOutputsMeanSquaredError(Residuals):
 class SquaredCategoricalCrossentropy(Residuals):
     """The mean of the squares of r = - sum of t log p, the cross-entropy of one-hot targets t.
 
+    Probabilities are bounded from 1e-7 to 1 - 1e-7, as Keras bounds them.
+
     Args:
         from_logits: Whether the model's outputs are logits, not probabilities.
+        label_smoothing: Share of each target that is dealt out to all classes alike.
         name: Of the loss.
     """
 
-    def __init__(self, from_logits: bool = False, name: str = "squared_categorical_crossentropy") -> None:
+    def __init__(
+        self,
+        from_logits: bool = False,
+        label_smoothing: float = 0.0,
+        name: str = "squared_categorical_crossentropy",
+    ) -> None:
         def crossentropy(y_true: Tensor, y_pred: Tensor) -> Tensor:
-            logarithms = tf.nn.log_softmax(y_pred) if from_logits else tf.math.log(y_pred)
-            return -tf.reduce_sum(tf.cast(y_true, logarithms.dtype) * logarithms, axis=-1, keepdims=True)
+            logarithms = tf.nn.log_softmax(y_pred) if from_logits else tf.math.log(share(y_pred))
+            targets = tf.cast(y_true, logarithms.dtype)
+            targets = targets * (1 - label_smoothing) + label_smoothing / targets.shape[-1]
+            return -tf.reduce_sum(targets * logarithms, axis=-1, keepdims=True)
 
         super().__init__(crossentropy, name)
         self.from_logits = from_logits
+        self.label_smoothing = label_smoothing
 
     def get_config(self) -> dict[str, Any]:
         """What a saved model needs to make the loss again."""
-        return {"name": self.name, "from_logits": self.from_logits}
+        config = {"name": self.name, "from_logits": self.from_logits}
+        return {**config, "label_smoothing": self.label_smoothing}
 
 
 @keras.saving.register_keras_serializable(package="lmrun")

@@ -10,8 +10,15 @@ import keras
 import tensorflow as tf
 
 from lmrun.api.keras_losses import Residuals, by_row, flat
+from lmrun.api.keras_residuals import (
+    CategoricalMeanSquaredError,
+    ReducedOutputsMeanSquaredError,
+    SquaredCategoricalCrossentropy,
+)
 from lmrun.config.losses import TargetKind
+from lmrun.errors import UsageError
 from lmrun.losses.second_derivative import factor_of
+from lmrun.models.adopted import ends_in
 
 Tensor = Any
 Shape = tuple[int, ...]
@@ -26,24 +33,43 @@ class Chosen:
         kind: What the targets are.
         keras: What `keras.Model.compile` takes; None where a loss of lmrun's has to be built first.
         own: Whether the user's own function decides what the targets are.
+        weights: `loss_weights` of several outputs.
     """
 
     section: Mapping[str, Any]
     kind: TargetKind
     keras: Any = None
     own: bool = False
+    weights: Any = None
 
 
 NAMES = {
     "mean_squared_error": "mse",
     "MSE": "mse",
+    "MSELoss": "mse",
     "mean_absolute_error": "mae",
     "MAE": "mae",
     "l1": "mae",
+    "L1": "mae",
+    "L1Loss": "mae",
     "huber_loss": "huber",
+    "HuberLoss": "huber",
     "bce": "binary_crossentropy",
+    "BCELoss": "binary_crossentropy",
+    "BCEWithLogitsLoss": "binary_crossentropy",
+    "CrossEntropyLoss": "sparse_categorical_crossentropy",
 }
-"""Other names of lmrun's losses; the name of any other loss of Keras is looked up there."""
+"""Other names of lmrun's losses, PyTorch's among them; the name of any other loss of Keras is looked up
+there."""
+FEWER: dict[str, tuple[Callable[..., Residuals], bool]] = {
+    "ReducedOutputsMeanSquaredError": (ReducedOutputsMeanSquaredError, False),
+    "reduced_outputs_mean_squared_error": (ReducedOutputsMeanSquaredError, False),
+    "SquaredCategoricalCrossentropy": (SquaredCategoricalCrossentropy, True),
+    "squared_categorical_crossentropy": (SquaredCategoricalCrossentropy, True),
+    "CategoricalMeanSquaredError": (CategoricalMeanSquaredError, True),
+    "categorical_mean_squared_error": (CategoricalMeanSquaredError, True),
+}
+"""Losses with fewer residuals than outputs, and whether they are of probabilities."""
 CLASSES: dict[type, str] = {
     keras.losses.MeanSquaredError: "mse",
     keras.losses.MeanAbsoluteError: "mae",
@@ -105,25 +131,46 @@ CROSSENTROPIES = {
         f"{PLACE}:categorical_factor",
     ),
 }
-KEPT = {"label_smoothing": 0.0, "axis": -1, "ignore_class": None}
+KEPT = {"label_smoothing": 0.0, "axis": -1}
 """Arguments of Keras' cross-entropies, and their values in lmrun."""
 
 
-def choose(loss: Any, model: keras.Model | None, shapes: tuple[Shape | None, Shape | None]) -> Chosen:
+def choose(
+    loss: Any, shapes: tuple[Shape | None, Shape | None], is_share: Callable[[str], bool] = lambda _: False
+) -> Chosen:
     """Understand a loss.
 
     Args:
         loss: The name or mapping of a config; a name, class, object or function of Keras' form; or None.
-        model: The user's; None for a formula.
-        shapes: Of the samples of y_true and of y_pred, for functions of Keras' form; None for several
-            outputs, which stand side by side then.
+        shapes: Of the samples of y_true and of y_pred, for functions of Keras' form; None for flat ones.
+        is_share: Whether the outputs are probabilities, made by an activation that is named.
+
+    Raises:
+        UsageError: What was given is no loss, or one that is no mean over the rows.
     """
     if isinstance(loss, type) and issubclass(loss, keras.losses.Loss):
         loss = loss()
+    if isinstance(loss, str) and loss in FEWER:
+        make, of_shares = FEWER[loss]
+        loss = make(from_logits=not is_share("softmax")) if of_shares else make()
     if isinstance(loss, str):
         loss = _named(loss)
     if loss is None:
         loss = "mse"
+    if not (isinstance(loss, str | Mapping | keras.losses.Loss) or callable(loss)):
+        raise UsageError(
+            f"loss: should be a name, a mapping, a loss of Keras' or a function of y_true and y_pred, not "
+            f"{type(loss).__name__}."
+        )
+    if config_of(loss).get("ignore_class") is not None:
+        raise UsageError(
+            "loss: ignore_class leaves rows out of the mean; give those rows a sample_weight of 0 instead."
+        )
+    if getattr(loss, "reduction", None) == "sum":
+        raise UsageError(
+            "loss: reduction='sum' is not what lmrun minimizes, which is the mean over the rows; leave it "
+            "out. The minimum is the same, and target_loss is one of the mean."
+        )
     if isinstance(loss, Mapping):
         name = loss.get("name")
         if name == "custom":
@@ -131,12 +178,12 @@ def choose(loss: Any, model: keras.Model | None, shapes: tuple[Shape | None, Sha
         kind = CROSSENTROPIES[name].kind if name in CROSSENTROPIES else "values"
         return Chosen(loss, kind)
     if isinstance(loss, str):
-        return _by_name(loss, model, None)
+        return _by_name(loss, is_share, None)
     name = CLASSES.get(type(loss)) or (
         FUNCTIONS.get(loss) if not isinstance(loss, keras.losses.Loss) else None
     )
     if name is not None and _as_lmrun(loss):
-        return _by_name(name, model, loss)
+        return _by_name(name, is_share, loss)
     return _own(loss, shapes)
 
 
@@ -167,13 +214,13 @@ def _as_lmrun(loss: Any) -> bool:
     return all(config.get(key, value) == value for key, value in KEPT.items())
 
 
-def _by_name(name: str, model: keras.Model | None, loss: Any) -> Chosen:
+def _by_name(name: str, is_share: Callable[[str], bool], loss: Any) -> Chosen:
     config = config_of(loss)
     if name not in CROSSENTROPIES:
         section = {"name": name, **({"delta": float(config["delta"])} if "delta" in config else {})}
         return Chosen(section, "values", loss or OF_KERAS.get(name))
     known = CROSSENTROPIES[name]
-    logits = config.get("from_logits") or not ends_in(model, known.activation)
+    logits = config.get("from_logits") or not is_share(known.activation)
     evaluated = known.keras(from_logits=bool(logits))
     if logits:
         return Chosen({"name": name}, known.kind, evaluated)
@@ -181,21 +228,11 @@ def _by_name(name: str, model: keras.Model | None, loss: Any) -> Chosen:
     return Chosen(section, known.kind, evaluated)
 
 
-def ends_in(model: keras.Model | None, activation: str) -> bool:
-    """Whether the last layer of a model has an activation."""
-    layers = getattr(model, "layers", None)
-    while layers and isinstance(layers[-1], keras.Model):
-        layers = layers[-1].layers
-    if not layers:
-        return False
-    last = layers[-1]
-    if isinstance(last, keras.layers.Softmax):
-        return activation == "softmax"
-    return getattr(getattr(last, "activation", None), "__name__", "") == activation
-
-
 def _own(loss: Any, shapes: tuple[Shape | None, Shape | None]) -> Chosen:
     """A function of y_true and y_pred, or an object that has one."""
+    if not isinstance(loss, Residuals) and callable(residuals := getattr(loss, "residuals", None)):
+        # An object as the packages for Levenberg-Marquardt have them, whose call is the mean of the squares.
+        loss = Residuals(residuals, getattr(loss, "name", "residuals"))
     if isinstance(loss, Residuals):
         residual = _turned(loss.function, shapes, flat)
         return Chosen({"name": "custom", "residual": residual}, "values", loss, own=True)

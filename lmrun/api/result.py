@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmrun.api.arrays import given
 from lmrun.api.tasks import Task
 from lmrun.build import Experiment
 from lmrun.config.answers import FEWEST_DRAWS, AnswersConfig, refused_level
@@ -82,7 +83,7 @@ class Result:
         """Predict by the best parameters, whatever has become of the model since.
 
         Args:
-            x: Inputs, as `lmrun.fit` takes them.
+            x: Inputs, as `lmrun.fit` takes them; targets of a stream are not looked at.
 
         Returns:
             An array in the shape of the model's output, or a list of them; [rows] for a formula.
@@ -90,7 +91,7 @@ class Result:
         Raises:
             DataError: The rows do not fit the model.
         """
-        rows = self.task.inputs(x, self.experiment.config.precision)
+        rows = self.task.inputs(given(x).x, self.experiment.config.precision)
         network = self.experiment.network
         parts = [
             np.asarray(network.outputs(self.weights, rows[start : start + ROWS]))

@@ -16,7 +16,10 @@ from lmrun.api.experiment import Options, build_experiment
 from lmrun.api.result import Result
 from lmrun.api.tasks import Task
 from lmrun.build import Experiment
+from lmrun.config.suggest import did_you_mean
+from lmrun.errors import UsageError
 from lmrun.linalg.one_thread import one_blas_thread
+from lmrun.optimizers.base import State
 from lmrun.runs.metrics import COLUMNS
 from lmrun.status import Status
 from lmrun.training.interrupt import Interruption
@@ -45,7 +48,13 @@ class Step:
     rows: Sequence[Mapping[str, Any]]
 
     def __getitem__(self, column: str) -> Any:
-        """Return a column of the latest row, such as `damping`; None where it has none."""
+        """Return a column of the latest row, such as `damping`; None where it has no value.
+
+        Raises:
+            KeyError: There is no such column in any run.
+        """
+        if column not in COLUMNS:
+            raise KeyError(f"no column '{column}'.{did_you_mean(column, COLUMNS)}")
         return self.rows[-1].get(column) if self.rows else None
 
 
@@ -83,7 +92,7 @@ class Trainer:
     ) -> None:
         named = {name: options.pop(name) for name in list(options) if name in Options.__dataclass_fields__}
         given = Options(**{**named, "training": {**named.get("training", {}), **options}})
-        experiment, task = build_experiment(model, x, y, given)
+        experiment, task = build_experiment(model, x, y, given, "lmrun.Trainer")
         self._start(experiment, task, progress, interruption, longest)
 
     @classmethod
@@ -95,11 +104,35 @@ class Trainer:
         progress: Progress | None = None,
         interruption: Interruption | None = None,
         longest: int | None = None,
+        earlier: State | None = None,
     ) -> Self:
-        """Return the trainer of an experiment that has been built."""
+        """Return the trainer of an experiment that has been built.
+
+        Args:
+            experiment: What to train.
+            task: The user's side of it.
+            progress: A display.
+            interruption: Asks for an end.
+            longest: Steps of one call at most.
+            earlier: What the optimizer carries on with, see `carried`.
+        """
         trainer = cls.__new__(cls)
         trainer._start(experiment, task, progress, interruption, longest)
+        state = trainer.loop.state
+        if earlier is not None and earlier.keys() <= state.optimizer.keys():
+            state.optimizer = {**state.optimizer, **earlier}
         return trainer
+
+    def carried(self) -> State | None:
+        """Return what a later training can carry on with: the damping, or the moments of Adam.
+
+        None where rows grow: how many were needed was a matter of these.
+        """
+        if self.experiment.config.training.batch_size == "growing":
+            return None
+        state = self.loop.state.optimizer
+        own = ("slots",) if "slots" in state else [name for name in state if name != "polished"]
+        return {name: state[name] for name in own}
 
     def _start(
         self,
@@ -124,7 +157,13 @@ class Trainer:
             yield self.advance()
 
     def advance(self) -> Step:
-        """Call the optimizer once."""
+        """Call the optimizer once.
+
+        Raises:
+            UsageError: The training has ended.
+        """
+        if self._outcome is not None:
+            raise UsageError("Trainer: the training has ended; begin another one.")
         with tf.device(self.experiment.device), one_blas_thread(self.controller):
             rows = self.loop.advance()
         state = self.loop.state

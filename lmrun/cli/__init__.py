@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import functools
 import os
 import sys
@@ -13,7 +14,7 @@ from typing import Annotated, Any
 import typer
 
 from lmrun import __version__
-from lmrun.errors import LmrunError
+from lmrun.errors import LmrunError, StorageError
 
 COMMANDS: dict[str, str] = {
     "train": "lmrun.cli.train",
@@ -32,10 +33,13 @@ COMMANDS: dict[str, str] = {
     "check": "lmrun.cli.check",
     "init": "lmrun.cli.init",
     "schema": "lmrun.cli.schema",
+    "doctor": "lmrun.cli.doctor",
 }
 """Each command and the module that has the function of its name, in the order of the help."""
 
 DEBUG = "LMRUN_DEBUG"
+STORAGE = frozenset({errno.ENOSPC, errno.EDQUOT, errno.EROFS, errno.EFBIG})
+"""A disk, or a share of it, is full; it may only be read; a file may not grow further."""
 
 # Plain help and usage errors: Rich would add a fifth of a second to each call.
 app = typer.Typer(
@@ -75,6 +79,13 @@ def guarded(command: Callable[..., None]) -> Callable[..., None]:
                 raise
             typer.echo(str(error), err=True)
             raise typer.Exit(error.exit_code) from None
+        except OSError as error:
+            if error.errno not in STORAGE or os.environ.get(DEBUG):
+                raise
+            # Where no module knows of a better sentence.
+            where = f" {error.filename}" if error.filename else ""
+            typer.echo(f"Cannot write{where}: {error.strerror}. Make room, or write elsewhere.", err=True)
+            raise typer.Exit(StorageError.exit_code) from None
 
     return run
 

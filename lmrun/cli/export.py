@@ -36,17 +36,17 @@ def export(
     from lmrun.quiet import load_tensorflow, without_greetings
 
     load_tensorflow()
-    from lmrun.export.formats import FORMATS, Exported
+    from lmrun.export.formats import FORMATS, Exported, write
     from lmrun.predict.predictor import load_predictor
 
-    form = FORMATS[kind]
-    output = output or found.exported(form.suffix)
+    output = output or found.exported(FORMATS[kind].suffix)
     if output.resolve() == found.model.resolve():
         raise UsageError(f"{found.model} is that model already. Choose another -o.")
     if not output.parent.is_dir():
         raise UsageError(f"There is no folder {output.parent}. Make it, or choose another -o.")
     loaded = load_predictor(found)
-    classification = bool(loaded.classes) or loaded.answers
+    logits = (bool(loaded.classes) or loaded.answers) and not loaded.probabilities
     with without_greetings():
-        form.write(Exported(found, loaded.model, loaded.inputs, loaded.targets, classification), output)
+        exported = Exported(found, loaded.model, loaded.inputs, loaded.targets, logits)
+        write(kind, exported, output)
     typer.echo(output)

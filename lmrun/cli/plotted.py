@@ -28,7 +28,7 @@ def fitted(run: RunDirectory) -> Fitted:
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
-    from lmrun.runs.summary import read_summary
+    from lmrun.runs.summary import check_result, read_summary
     from lmrun.training.session import rebuild, title
 
     if not run.best_weights.is_file():
@@ -36,6 +36,7 @@ def fitted(run: RunDirectory) -> Fitted:
             f"The run {run.name} has no weights yet; they are written at its end. Go on with it: lmrun train "
             f"--resume {run.path}"
         )
+    check_result(run, run.best_weights)
     experiment = rebuild(run, "a figure would show a fit to other data")
     try:
         experiment.network.model.load_weights(run.best_weights)

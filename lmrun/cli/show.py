@@ -40,7 +40,7 @@ def show(
     found = find_any(run, runs_dir)
     if follow:
         _follow(found)
-    entry = read_entry(found)
+    entry = read_entry(found, thorough=True)
     if as_json:
         from lmrun.runs.files import to_json
 
@@ -104,6 +104,8 @@ def _next(entry: Entry) -> Iterator[tuple[str, str]]:
         case "stopped" | "interrupted":
             yield "resume", f"lmrun train --resume {path}"
         case "damaged":
+            if any(entry.run.checkpoints.glob("*")):
+                yield "mend", f"lmrun train --resume {path}"
             yield "remove", f"lmrun rm {path}"
         case _:
             yield "plot", f"lmrun plot {path}"

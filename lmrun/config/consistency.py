@@ -18,6 +18,7 @@ from lmrun.config.datasets import (
     SineConfig,
     TableConfig,
 )
+from lmrun.config.distribution_checks import sums_are_enough
 from lmrun.config.expression import RESERVED, names_in, parse_expression, refusal
 from lmrun.config.losses import CustomConfig
 from lmrun.config.models import CnnConfig, FormulaConfig
@@ -214,6 +215,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("optimizer", "training"), average_is_over_batches),
     (("optimizer", "model", "dataset", "loss", "training"), last_layer_can_be_solved_for),
     (("optimizer", "model", "dataset", "loss", "training"), regularization_fits),
+    (("distribution", "optimizer", "training", "dataset", "answers"), sums_are_enough),
     (("alternatives",), _alternatives_name_optimizers),
 )
 """The sections that each check reads, and the check."""

@@ -199,11 +199,13 @@ SplitConfig = Annotated[RandomSplit | BlockSplit | ColumnSplit, Field(discrimina
 
 
 class TableConfig(Section):
-    """The user's own table: CSV, Parquet, NPZ or MAT."""
+    """The user's own table: CSV, Parquet, NPZ or MAT, in one file or many."""
 
     name: Literal["table"]
     path: str
-    """The file; a relative path starts at the folder of the config."""
+    """The file, or a pattern such as `data/part-*.parquet` of files that are read one below the other, in
+    the order of their names; of several workers each reads its share of them. A relative path starts at the
+    folder of the config."""
     inputs: Names
     """The columns that the model reads."""
     targets: Names

@@ -19,8 +19,12 @@ from lmrun.config.base import Path, Problem, dotted
 from lmrun.config.yaml_words import yaml_words
 from lmrun.errors import ConfigError
 
-MAX_NODES = 100_000
+MAX_NODES = 20_000
 """Values of a file, aliases expanded: a few nested aliases could otherwise fill the memory."""
+MAX_CHARACTERS = 2**18
+"""Of a file: reading YAML takes a second for that."""
+MAX_DEPTH = 100
+"""Brackets in each other: the time to read them grows with the square of their number."""
 
 CONSTANTS: dict[str, Any] = {
     **dict.fromkeys(("", "~", "null", "Null", "NULL"), None),
@@ -149,6 +153,12 @@ class _Composer(yaml.SafeLoader):
         super().__init__(text)
         self.tags: list[tuple[yaml.Mark, str]] = []
 
+    def fetch_flow_collection_start(self, TokenClass: Any) -> None:
+        if self.flow_level >= MAX_DEPTH:
+            words = f"brackets nested deeper than {MAX_DEPTH}"
+            raise yaml.MarkedYAMLError(problem=words, problem_mark=self.get_mark())
+        super().fetch_flow_collection_start(TokenClass)
+
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
         tag = getattr(event, "tag", None)
@@ -173,6 +183,10 @@ class Reader:
 
     def read(self, text: str, path: Path = (), *, flow_only: bool = False) -> None:
         """Read `text` as the value at `path`; `flow_only` refuses block style, as in an override."""
+        if len(text) > MAX_CHARACTERS:
+            words = f"more than {MAX_CHARACTERS:,} characters; a config names its data, it does not hold them"
+            self._find(None, path, words)
+            return
         try:
             composer = _Composer(text)
             node = composer.get_single_node()

@@ -223,8 +223,8 @@ class LmConfig(Section):
     """Share of the rows that J^T J is computed of, drawn anew for each step; gradient and loss are of all
     rows (Drineas, Kannan and Mahoney 2006)."""
     subset: SubsetConfig = NoSubset(by="none")
-    """The parameters that a step changes: all; `{by: random, fraction: 0.25}`; or `{by: layer}`, one layer
-    after the other."""
+    """The parameters that a step changes: all; `{by: random, fraction: 0.25}`, or `count: 50` of them; or
+    `{by: layer}`, one layer after the other."""
 
     @model_validator(mode="after")
     def _parts_fit(self) -> Self:

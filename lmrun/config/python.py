@@ -18,11 +18,8 @@ class KerasConfig(Section):
     """A Keras model of the user's own."""
 
     name: Literal["keras"]
-
-    @property
-    def restarts(self) -> int:
-        """None: only the weights that the model has are known."""
-        return 0
+    restarts: Annotated[int, Field(ge=0)] = 0
+    """Further starts, from other weights by the layers' own initializers."""
 
 
 class PythonConfig(Config):

@@ -48,6 +48,9 @@ class Config(Section):
         str, Field(pattern=re.compile(r"^(auto|cpu|gpu|gpu:\d+)$"), examples=["auto", "cpu", "gpu", "gpu:1"])
     ] = "auto"
     """`auto` takes the first GPU, or the CPU where there is none; `gpu:1` the second GPU."""
+    distribution: Literal["none", "mirrored", "multi-worker"] = "none"
+    """How the rows of one fit are shared out: `mirrored` over all GPUs of a machine, `multi-worker` over
+    processes on one machine or many, which `lmrun train --workers` or `TF_CONFIG` name."""
     dataset: DatasetConfig
     """The data."""
     model: ModelConfig

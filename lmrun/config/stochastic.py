@@ -6,7 +6,7 @@ from typing import Annotated, Literal
 
 from pydantic import Field
 
-from lmrun.config.base import ByShortForm, NonNegativeFloat, Section, ShortForm
+from lmrun.config.base import ByShortForm, NonNegativeFloat, PositiveInt, Section, ShortForm
 
 Decay = Literal["none", "linear", "cosine"]
 
@@ -52,12 +52,16 @@ class RandomSubset(Section):
     by: Literal["random"]
     fraction: Annotated[float, Field(gt=0, lt=1)] = 0.25
     """Share of the parameters; the product J^T J costs its square."""
+    count: PositiveInt | None = None
+    """Number of parameters, in place of a share."""
 
 
 class LayerSubset(Section):
     """One layer after the other."""
 
     by: Literal["layer"]
+    order: Literal["cyclic", "random"] = "cyclic"
+    """Which layer is next: in their order, or drawn anew for each step."""
 
 
 SubsetConfig = Annotated[

@@ -5,7 +5,26 @@ from __future__ import annotations
 from collections.abc import Iterable
 from difflib import get_close_matches
 
-SYNONYMS = {"lr": "learning_rate", "max_fail": "patience", "weight_decay": "regularization"}
+SYNONYMS = {
+    "attempts_per_step": "damping",
+    "damping_algorithm": "damping",
+    "damping_mode": "scaling",
+    "damping_strategy": "damping",
+    "dec_factor": "decrease",
+    "epochs": "max_epochs",
+    "fletcher": "marquardt",
+    "inc_factor": "increase",
+    "lr": "learning_rate",
+    "max_fail": "patience",
+    "max_value": "maximum",
+    "min_value": "minimum",
+    "param_selection_strategy": "subset",
+    "solve": "cholesky",
+    "solve_method": "solver",
+    "starting_value": "initial",
+    "subset_size": "count",
+    "weight_decay": "regularization",
+}
 """Names that people know from elsewhere and that no distance would find."""
 
 

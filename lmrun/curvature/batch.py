@@ -138,7 +138,7 @@ def for_kernels(rows: Rows) -> Rows:
     return rows._replace(inputs=samples_last(rows.inputs))
 
 
-def split_batch(split: Split, dtype: str, chunk: int) -> Batch:
+def split_batch(split: Split, dtype: str, chunk: int, places: Sequence[str] = ()) -> Batch:
     """Take a whole split.
 
     Its chunks are kept where they are small or on a device; else the split's own arrays stay the only copy.
@@ -147,22 +147,31 @@ def split_batch(split: Split, dtype: str, chunk: int) -> Batch:
         split: The rows.
         dtype: Of weights, where the split has none.
         chunk: Rows per chunk.
+        places: Names of devices that the chunks are dealt out to, if not all are on the present one.
     """
     # Equal weights are the same tensor in all chunks but the last; and it is where the chunks shall be.
-    equal = tf.ones(chunk, dtype)
+    equal = [tf.ones(chunk, dtype)]
+    if places:
+        equal = [_ones_on(place, chunk, dtype) for place in places]
     cut = OnDemand(partial(_cut, split, equal), range(-(-split.rows // chunk)))
     weight = float(split.rows)
     if split.weights is not None:
         padded = _padded(split.weights, -split.rows % chunk)
         weight = float(tf.reduce_sum(tf.constant(padded, tf.float64)))
         weight /= padded.size // len(padded)
-    on_host = tf.DeviceSpec.from_string(equal.device).device_type == "CPU"
+    on_host = tf.DeviceSpec.from_string(equal[0].device).device_type == "CPU"
     keep = not on_host or split.inputs.nbytes + split.targets.nbytes <= KEPT_BYTES
     return Batch(tuple(cut) if keep else cut, weight, split.rows)
 
 
-def _cut(split: Split, equal: Tensor, number: int) -> Rows:
-    """Put one chunk on the device of `equal` [chunk], the weights of rows that have none."""
+def _ones_on(place: str, chunk: int, dtype: str) -> Tensor:
+    with tf.device(place):
+        return tf.ones(chunk, dtype)
+
+
+def _cut(split: Split, places: Sequence[Tensor], number: int) -> Rows:
+    """Put one chunk on the device of one of `places` [chunk], each the weights of rows that have none."""
+    equal = places[number % len(places)]
     chunk = int(equal.shape[0])
     rows = slice(number * chunk, (number + 1) * chunk)
     missing = max(0, rows.stop - split.rows)

@@ -12,6 +12,7 @@ import tensorflow as tf
 
 from lmrun.curvature.batch import Batch, OnDemand
 from lmrun.curvature.kernels import Kernels
+from lmrun.distribution.reducer import Alone, Reducer
 from lmrun.linalg.algebra import Algebra, Curvature, Vector
 from lmrun.linalg.threads import each
 from lmrun.seeding import Stream, generator
@@ -50,11 +51,21 @@ class Chunks:
         batch: The rows.
         algebra: Says how many threads may work at a time.
         seed: The config's; decides, with the step, what a random loss draws.
+        reducer: The workers whose rows the batch is of; this one holds a share of them.
     """
 
-    def __init__(self, kernels: Kernels, batch: Batch, algebra: Algebra, seed: int = 0) -> None:
+    def __init__(
+        self,
+        kernels: Kernels,
+        batch: Batch,
+        algebra: Algebra,
+        seed: int = 0,
+        reducer: Reducer | None = None,
+    ) -> None:
+        self.reducer: Reducer = reducer or Alone()
         self.kernels = kernels
         self.batch = batch
+        self.algebra = algebra
         self.workers = min(algebra.workers, len(batch.chunks))
         self.seed = seed
         self.step = 0
@@ -74,8 +85,13 @@ class Chunks:
         return OnDemand(lambda number: (*chunks[number], self._key(number)), range(len(chunks)))
 
     def _key(self, number: int) -> Tensor:
-        words = generator(self.seed, Stream.PROJECTIONS, self.step, number)
+        words = generator(self.seed, Stream.PROJECTIONS, self.step, number, *self.place)
         return tf.constant(words.integers(2**31, size=2, dtype=np.int32))
+
+    @property
+    def place(self) -> tuple[int, ...]:
+        """What sets the random numbers of one of several workers apart from those of the others."""
+        return (self.reducer.index,) if self.reducer.workers > 1 else ()
 
     @property
     def shares(self) -> list[Sequence[Arguments]]:
@@ -98,4 +114,16 @@ class Chunks:
         """Work on all items at once, one thread each; the results in the items' order."""
         if self.workers == 1:
             return list(map(work, items))
+        if self.algebra.places:
+            # A device works on while Python goes on to the next.
+            return [self._on(number, work, item) for number, item in enumerate(items)]
         return each(work, items)
+
+    def _on(self, number: int, work: Callable[[Item], Result], item: Item) -> Result:
+        """Work where the chunk or the share of that number lies."""
+        with tf.device(self.algebra.places[number % self.workers]):
+            return work(item)
+
+    def summed(self, parts: Sequence[Any]) -> Any:
+        """Add up tensors or arrays of one shape, one per chunk, over all rows of all workers."""
+        return self.reducer.total(added(parts))[0]

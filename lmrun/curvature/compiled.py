@@ -55,6 +55,30 @@ class Compiled(Generic[P, R]):
             return self._known[shapes]
 
 
+class CompiledNest(Generic[P, R]):
+    """The same for a function whose arguments are structures of tensors; their leaves alone are passed on.
+
+    Args:
+        function: Takes structures of tensors and None by position, always of the same kind.
+        fuse: See `Compiled`.
+    """
+
+    def __init__(self, function: Callable[P, R], *, fuse: bool = True) -> None:
+        self._function: Callable[..., R] = function
+        self._structure: Any = None
+        self._compiled: Compiled[..., R] = Compiled(self._nested, fuse=fuse)
+
+    def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
+        """Call, compiling first where the shapes are new."""
+        if self._structure is None:
+            self._structure = args
+        tf.nest.assert_same_structure(self._structure, args)
+        return self._compiled(*tf.nest.flatten(args))
+
+    def _nested(self, *leaves: Tensor) -> R:
+        return self._function(*tf.nest.pack_sequence_as(self._structure, leaves))
+
+
 def _tensor(arg: Any) -> Any:
     return tf.constant(arg) if isinstance(arg, np.ndarray) else arg
 

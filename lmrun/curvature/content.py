@@ -14,12 +14,18 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from threading import Lock
 from typing import Any
 
+import tensorflow as tf
+
 Tensor = Any
 Proto = Any
 
 NUMBER = re.compile(r"_\d+$")
 OWN_ATTRIBUTES = ("_gradient_op_type", "_construction_context")
 """What names other numbers of TensorFlow's, and does not matter to what is computed."""
+GRADIENT = "_gradient_op_type"
+"""The attribute that names the gradient of a node; `tf.custom_gradient` makes up a name for each."""
+CUSTOM = b"CustomGradient-"
+"""How such a name begins."""
 _REGISTERING = Lock()
 
 
@@ -30,26 +36,48 @@ def flat_call(concrete: Any) -> Callable[[Sequence[Tensor]], Sequence[Tensor]]:
         concrete: A `tf.types.experimental.ConcreteFunction`.
 
     Returns:
-        Calls the copy with its tensors, outside of other functions and without a tape. A function that holds
-        on to tensors or variables of its process is called itself.
+        Calls the copy with its tensors, outside of other functions and without a tape. Tensors and variables
+        that the function holds on to are arguments of the copy.
     """
     function, captured = concrete.inference_fn, concrete.captured_inputs
     # TensorFlow has no public way to call a function that is known by its name only.
     context = getattr(function, "_bound_context", None)
-    if context is None or captured:
+    if context is None:
         return lambda given: function.call_flat(*given, *captured)
-    definitions = _named_by_content(concrete)
+    graph = concrete.graph.as_graph_def()
+    definitions = _named_by_content(concrete, graph)
+    forget_gradients(graph)
     with _REGISTERING:
         for definition in definitions:
             if not context.has_function(definition.signature.name):
                 context.add_function_def(definition)
     name, count, call = definitions[0].signature.name.encode(), len(concrete.outputs), context.call_function
+    if captured:
+        # TensorFlow keeps what it makes of every function that it calls, under the name of the function.
+        return lambda given: call(name, [*given, *captured], count)
     return lambda given: call(name, given, count)
 
 
-def _named_by_content(concrete: Any) -> list[Proto]:
+def forget_gradients(graph: Proto) -> None:
+    """Take the gradients of a function's own that `tf.custom_gradient` made out of TensorFlow's registry.
+
+    There they would keep the whole graph of every function that was ever traced. No tape records the call of
+    the copy; the function itself cannot be differentiated any more.
+    """
+    # TensorFlow has no public way to forget one; without this way, memory is all that is lost.
+    registry = getattr(tf.RegisterGradient.__call__, "__globals__", {}).get("gradient_registry")
+    known = getattr(registry, "_registry", {})
+    for nodes in (graph.node, *(definition.node_def for definition in graph.library.function)):
+        for node in nodes:
+            name = node.attr[GRADIENT].s if GRADIENT in node.attr else b""
+            if name.startswith(CUSTOM):
+                known.pop(name.decode(), None)
+
+
+def _named_by_content(concrete: Any, graph: Proto | None = None) -> list[Proto]:
     """Return copies of the definition, which comes first, and of all that it calls."""
-    library = {one.signature.name: one for one in concrete.graph.as_graph_def().library.function}
+    graph = concrete.graph.as_graph_def() if graph is None else graph
+    library = {one.signature.name: one for one in graph.library.function}
     root = _with_plain_arguments(concrete.function_def)
     numbered: dict[str, str] = {root.signature.name: _without_number(root.signature.name)}
     definitions = [root]

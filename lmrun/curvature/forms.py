@@ -11,6 +11,7 @@ from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.products import MatrixFree
 from lmrun.curvature.selection import Selection
 from lmrun.linalg.algebra import Algebra, Part, Vector
+from lmrun.linalg.sharing import Shareable
 
 Tensor = Any
 
@@ -100,8 +101,15 @@ class Tables:
         parts = [assembled.part for assembled in done]
         value = self.algebra.total([value for assembled in done for value in assembled.values])
         foreign = gradient is not None or done[0].foreign
+        own = None
         if gradient is None and done[0].gradient is not None:
-            gradient = added([assembled.gradient for assembled in done])
+            own = added([assembled.gradient for assembled in done])
+        if chunks.reducer.workers > 1:
+            assert isinstance(self.assembly, Shareable), "J J^T is of the rows of one worker"
+            more = [value] if own is None else [value, own]
+            part, (value, *summed) = self.assembly.shared(parts, chunks.reducer, *more)
+            parts, own = [part], summed[0] if summed else None
+        gradient = own if gradient is None else gradient
         if selection is None:
             curvature = self.assembly.finish(parts, gradient)
             return Linearized(curvature, curvature.gradient, value)
@@ -130,7 +138,7 @@ class Tables:
         kernel = chunks.kernels.bent_residual if self.by_rows else chunks.kernels.bend
         along = chunks.kernels.point(direction)
         parts = chunks.each(lambda arguments: kernel(params, along, *arguments), chunks.keyed)
-        return self.algebra.joined(parts) if self.by_rows else added(parts)
+        return self.algebra.joined(parts) if self.by_rows else chunks.summed(parts)
 
 
 FORMS: dict[str, Callable[[Kernels, Algebra], Form]] = {

@@ -10,12 +10,12 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lmrun.curvature.calls import NotFollowedError, Recording, elements
 from lmrun.curvature.layers.activation import activate
 from lmrun.curvature.layers.base import Rule, keras_order
 from lmrun.curvature.layers.generic import Generic, Whole
 from lmrun.curvature.layers.registry import rule_of, tell
 from lmrun.errors import DataError
+from lmrun.models.calls import NotFollowedError, Recording, elements
 from lmrun.models.network import LayerSlice, Network, covers
 
 Tensor = Any

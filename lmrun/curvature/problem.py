@@ -19,6 +19,7 @@ from lmrun.curvature.projection import Landing, Projection
 from lmrun.curvature.sampling import sample
 from lmrun.curvature.selection import Selection
 from lmrun.curvature.trial import Linearization, Trial, cut_short, landed
+from lmrun.distribution.reducer import Reducer
 from lmrun.linalg.algebra import INVALID, WHOLE, Algebra, Damping, Motion, Vector
 from lmrun.seeding import Stream, generator
 
@@ -36,6 +37,7 @@ class Problem:
         form: The form of J^T J; the matrix itself if not given.
         projection: Where given, the last layer is solved for after every damped step.
         bounds: Of the parameters; steps end at them.
+        reducer: The workers whose rows these are; the batch has this worker's share of them.
         passing: Whether this is the batch of one step: the linearization then knows the loss before it. A
             longer one's is always of the same kernel, or a resumed run would differ in the last digit.
     """
@@ -50,6 +52,7 @@ class Problem:
         *,
         projection: Projection | None = None,
         bounds: Bounds | None = None,
+        reducer: Reducer | None = None,
         passing: bool = False,
     ) -> None:
         self.kernels = kernels
@@ -59,8 +62,10 @@ class Problem:
         self.projection = projection
         self.bounds = bounds
         self.passing = passing
-        self.chunks = Chunks(kernels, batch, algebra, seed)
-        self.cost_per_loss = 0.5 * kernels.loss.scale(kernels.graph.width) * batch.weight
+        self.chunks = Chunks(kernels, batch, algebra, seed, reducer)
+        self.weight = float(self.chunks.reducer.total(batch.weight)[0])
+        """Sum of the weights of all rows."""
+        self.cost_per_loss = 0.5 * kernels.loss.scale(kernels.graph.width) * self.weight
         """cost = cost_per_loss * loss, see `losses.base`."""
         self.progress = 0.0
         """The share of the run's planned steps that is behind the present one."""
@@ -84,7 +89,8 @@ class Problem:
     def observations(self) -> int:
         """Residuals of rows that count: their weight is not zero."""
         counted = sum(int(np.count_nonzero(np.asarray(rows[2]))) for rows in self.chunks.plain)
-        return counted * self.kernels.loss.components(self.kernels.graph.width)
+        (rows,) = self.chunks.reducer.total(counted)
+        return int(rows) * self.kernels.loss.components(self.kernels.graph.width)
 
     def loss(self, params: Tensor) -> float:
         """Return the loss at params [n]; the last one evaluated is remembered."""
@@ -105,8 +111,9 @@ class Problem:
             return self.kernels.value(params, *rows)
 
         sums = self.chunks.each(value, self.chunks.plain)
+        (total,) = self.chunks.reducer.total(self.algebra.total(sums))
         # Rows of weight zero only have nothing to lose.
-        return self.algebra.total(sums) / (self.batch.weight or 1.0)
+        return total / (self.weight or 1.0)
 
     def settle(self, params: Tensor) -> Tensor:
         """Return where to start from [n]: with a projection, the last layer solved for where that is better.
@@ -136,7 +143,8 @@ class Problem:
             _, targets, weights = rows
             return float(self.kernels.zero_loss(targets, weights)) * float(tf.reduce_sum(weights))
 
-        return sum(self.chunks.each(value, self.chunks.plain)) / (self.batch.weight or 1.0)
+        (total,) = self.chunks.reducer.total(sum(self.chunks.each(value, self.chunks.plain)))
+        return float(total) / (self.weight or 1.0)
 
     def gradient(self, params: Tensor) -> Vector:
         """Return the gradient of the cost over all rows [n]."""
@@ -144,9 +152,9 @@ class Problem:
         def gradient(rows: Arguments) -> Tensor:
             return self.kernels.value_and_gradient(params, *rows)[1]
 
-        total = added(self.chunks.each(gradient, self.chunks.plain))
+        total = self.chunks.summed(self.chunks.each(gradient, self.chunks.plain))
         with np.errstate(over="ignore", invalid="ignore"):
-            return self.algebra.adopt(self.cost_per_loss / (self.batch.weight or 1.0) * total)
+            return self.algebra.adopt(self.cost_per_loss / (self.weight or 1.0) * total)
 
     def linearize(
         self, params: Tensor, selection: Selection | None = None, rows: float = 1.0
@@ -163,7 +171,7 @@ class Problem:
             curvature, own, value = self.form.linearize(self.chunks, params, selection)
             gradient = self.algebra.adopt(own)
             if self.passing and value is not None and not self._knows(params):
-                self._known = (params, float(value) / (self.batch.weight or 1.0))
+                self._known = (params, float(value) / (self.weight or 1.0))
             free = None if self.bounds is None else self.bounds.free(params, gradient)
             if free is not None:
                 return self._by(free, params, gradient)
@@ -180,9 +188,9 @@ class Problem:
         return Linearization(curvature, gradient, float(np.max(np.abs(by_free), initial=0.0)), None, free)
 
     def _sampled(self, share: float) -> Chunks:
-        draw = generator(self.seed, Stream.SAMPLE, self.step)
+        draw = generator(self.seed, Stream.SAMPLE, self.step, *self.chunks.place)
         drawn = sample(self.batch, share, self.algebra.workers, draw)
-        chunks = Chunks(self.kernels, drawn, self.algebra, self.seed)
+        chunks = Chunks(self.kernels, drawn, self.algebra, self.seed, self.chunks.reducer)
         chunks.step = self.step
         return chunks
 
@@ -196,8 +204,9 @@ class Problem:
         plain, workers = self.chunks.plain, self.chunks.workers
         shares = [plain[worker::workers] for worker in range(workers)]
         sums = self.chunks.each(partial(self._gradient_and_hessian, params), shares)
-        gradient, hessian = (added(parts) for parts in zip(*sums, strict=True))
-        factor = self.cost_per_loss / (self.batch.weight or 1.0)
+        own = (added(parts) for parts in zip(*sums, strict=True))
+        gradient, hessian = self.chunks.reducer.total(*own)
+        factor = self.cost_per_loss / (self.weight or 1.0)
         slope, free = factor * gradient, None
         if self.bounds is not None:
             free = self.bounds.free(params, slope)

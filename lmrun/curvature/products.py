@@ -7,7 +7,7 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from lmrun.curvature.chunks import Chunks, Linearized, added
+from lmrun.curvature.chunks import Chunks, Linearized
 from lmrun.curvature.compiled import Compiled
 from lmrun.curvature.diagonal import squared_blocks
 from lmrun.curvature.jacobian import watched_forward
@@ -79,12 +79,13 @@ class MatrixFree:
         rows, keep = chunks.keyed, self.keeps(chunks, params)
         anchor = self.anchor if keep else self.bare_anchor
         anchors = chunks.each(lambda parts: anchor(params, *parts), rows)
-        own, diagonal = (tf.add_n([each[part] for each in anchors]) for part in range(2))
+        sums = (tf.add_n([each[part] for each in anchors]) for part in range(2))
+        own, diagonal = chunks.reducer.total(*sums)
         gradient = own if gradient is None else gradient
         arguments = [(*parts, *each.known) for parts, each in zip(rows, anchors, strict=True)]
 
         def apply(vector: Tensor) -> Tensor:
-            return tf.add_n(chunks.each(lambda parts: self.product(params, vector, *parts), arguments))
+            return chunks.summed(chunks.each(lambda parts: self.product(params, vector, *parts), arguments))
 
         def stacked() -> tuple[Tensor, ...]:
             known = zip(*(each.known for each in anchors), strict=True)
@@ -112,7 +113,7 @@ class MatrixFree:
         """J^T r_vv [n]."""
         kernel = self.kernels.bend
         along = self.kernels.point(direction)
-        return added(chunks.each(lambda rows: kernel(params, along, *rows), chunks.keyed))
+        return chunks.summed(chunks.each(lambda rows: kernel(params, along, *rows), chunks.keyed))
 
     def plain_product(self, params: Tensor, vector: Tensor, *parts: Tensor) -> Tensor:
         """J^T F F^T J v [n] of a chunk, for v [n].

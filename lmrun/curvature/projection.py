@@ -22,7 +22,7 @@ import keras
 import numpy as np
 import tensorflow as tf
 
-from lmrun.curvature.chunks import Arguments, Chunks, added
+from lmrun.curvature.chunks import Arguments, Chunks
 from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.layers.dense import Dense
@@ -89,7 +89,7 @@ class Projection:
             return self.normal_equations(params, *rows)
 
         parts = chunks.each(equations, chunks.plain)
-        table = self.algebra.adopt(added(parts))
+        table = self.algebra.adopt(chunks.summed(parts))
         size = table.shape[0] - self.graph.width
         matrix, right = table[:size, :size], table[:size, size:]
         curvature = self.algebra.matrix(matrix, right[:, 0])

@@ -76,6 +76,8 @@ class Dataset:
         classes: Number of exclusive classes, 0 for regression and for independent yes/no targets.
         input_map: The normalization of the inputs, None where there is none.
         target_map: The normalization of the targets, None where there is none.
+        begin: Number of the first training row that is here among those of all workers of a fit.
+        rows: Training rows of all workers, where some are elsewhere.
         checksum: SHA-256 over names, shapes and bytes of all arrays: equal checksums mean equal data.
     """
 
@@ -89,7 +91,14 @@ class Dataset:
     classes: int = 0
     input_map: Affine | None = None
     target_map: Affine | None = None
+    begin: int = 0
+    rows: int | None = None
     checksum: str = field(default="", compare=False)
+
+    @property
+    def training_rows(self) -> int:
+        """Number of training rows, wherever they are."""
+        return self.train.rows if self.rows is None else self.rows
 
     @property
     def outputs(self) -> int:

@@ -10,6 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.datasets.columns import Columns
+from lmrun.datasets.pool import ALONE, Pool
 from lmrun.errors import DataError
 
 Float64 = NDArray[np.float64]
@@ -118,13 +119,15 @@ def require_training_rows(rows: int, where: str) -> None:
         )
 
 
-def require_some_weight(path: str, name: str, part: str, weights: Float64) -> None:
-    """Refuse, with a DataError, a part of the split whose weights [rows] are all zero."""
-    if not weights.any():
+def require_some_weight(path: str, name: str, part: str, weights: Float64, pool: Pool = ALONE) -> None:
+    """Refuse, with a DataError, a part of the split whose weights [rows] are all zero, on all workers."""
+    if not any(pool.exchange(bool(weights.any()))):
         raise DataError(f"{path}: the column '{name}' is zero in every {part} row; nothing would count.")
 
 
-def require_variation(path: str, names: Sequence[str], targets: NDArray[Any], classes: int) -> None:
+def require_variation(
+    path: str, names: Sequence[str], targets: NDArray[Any], classes: int, pool: Pool = ALONE
+) -> None:
     """Refuse, with a DataError, training targets that say nothing: a constant column, or a single class.
 
     Nor can a constant be normalized.
@@ -134,15 +137,18 @@ def require_variation(path: str, names: Sequence[str], targets: NDArray[Any], cl
         names: The target columns.
         targets: [rows, targets], or class labels [rows].
         classes: Number of exclusive classes, or 0.
+        pool: Who has further rows.
     """
+    by_column = np.asarray(targets if targets.ndim > 1 else targets[:, None], np.float64)
+    low, high = pool.lowest(by_column), pool.highest(by_column)
     if classes:
-        if (targets == targets[0]).all():
+        if (low == high).all():
             quoted = ", ".join(f"'{name}'" for name in names)
             raise DataError(f"{path}: the training rows have a single class in {quoted}; two are needed.")
         return
-    for name, column in zip(names, targets.T, strict=True):
-        if column.min() == column.max():
+    for name, least, most in zip(names, low, high, strict=True):
+        if least == most:
             raise DataError(
-                f"{path}: the target column '{name}' is {column[0]:g} in every training row;"
+                f"{path}: the target column '{name}' is {least:g} in every training row;"
                 " leave it out, or change the split."
             )

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from difflib import get_close_matches
+from pathlib import Path
 from typing import Any
 
 from numpy.typing import NDArray
@@ -27,6 +28,7 @@ class Columns:
         line_of: From a row of the file, counted from 0, to its line, 0 where that is unknown;
             None for binary files.
         before: Rows of the file before these.
+        files: Where the table is that of several files, each with the row that it begins at.
         shapes: Those of the arrays of a NPZ or MAT file, which messages list instead of their columns.
     """
 
@@ -36,10 +38,17 @@ class Columns:
     unusable: Mapping[str, str] = field(default_factory=dict)
     line_of: Callable[[int], int] | None = None
     before: int = 0
+    files: tuple[tuple[str, int], ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
 
     def place(self, row: int) -> str:
-        """`row 3 (line 4)`: rows are counted from 1, without the header; lines as an editor counts them."""
+        """`row 3 (line 4)`: rows are counted from 1, without the header; lines as an editor counts them.
+
+        Of several files it is `row 3 of part-2.npz`.
+        """
+        for name, begin in reversed(self.files):
+            if row >= begin:
+                return f"row {row - begin + 1} of {Path(name).name}"
         row += self.before
         line = 0 if self.line_of is None else self.line_of(row)
         return f"row {row + 1} (line {line})" if line else f"row {row + 1}"

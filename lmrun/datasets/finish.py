@@ -18,7 +18,7 @@ PARTS = ("train", "validation", "test")
 
 
 def finish(dataset: Dataset, precision: Literal["float32", "float64"]) -> Dataset:
-    """Return the dataset in `precision`, C-contiguous, with its checksum.
+    """Return the dataset in `precision`, C-contiguous, with its checksum where it has none.
 
     Raises:
         DataError: A value lies beyond the range of `precision`.
@@ -39,7 +39,7 @@ def finish(dataset: Dataset, precision: Literal["float32", "float64"]) -> Datase
         validation=cast(dataset.validation, "validation") if dataset.validation else None,
         test=cast(dataset.test, "test") if dataset.test else None,
     )
-    return replace(done, checksum=checksum(done))
+    return replace(done, checksum=dataset.checksum or checksum(done))
 
 
 def checksum(dataset: Dataset) -> str:

@@ -58,7 +58,7 @@ def load(config: MnistConfig, *, seed: int, targets: TargetKind) -> Dataset:
     )
 
 
-def read_mnist(path: str | None) -> Arrays:
+def read_mnist(path: str | None = None) -> Arrays:
     """Read x_train, y_train, x_test, y_test: images uint8 [rows, 28, 28], integer labels 0..9 [rows].
 
     Args:

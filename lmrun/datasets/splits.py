@@ -14,11 +14,14 @@ from numpy.typing import NDArray
 from lmrun.config.datasets import BlockSplit, ColumnSplit, RandomSplit
 from lmrun.datasets.checks import require_training_rows
 from lmrun.datasets.columns import Columns
+from lmrun.datasets.pool import ALONE, Pool
 from lmrun.datasets.sampling import choose_seed
 from lmrun.errors import DataError
 from lmrun.seeding import Stream, generator
 
 Indices = NDArray[np.intp]
+ABSENT = -2
+"""The code of a value that no row here has."""
 
 
 @dataclass(frozen=True)
@@ -31,23 +34,46 @@ class Rows:
 
 
 def split_rows(
-    config: RandomSplit | BlockSplit | ColumnSplit | None, columns: Columns, rows: int, seed: int
+    config: RandomSplit | BlockSplit | ColumnSplit | None,
+    columns: Columns,
+    rows: int,
+    seed: int,
+    pool: Pool = ALONE,
 ) -> Rows:
     """Split a table's rows as its config says; without one, every row trains.
+
+    Args:
+        config: The section.
+        columns: The table.
+        rows: Of the table.
+        seed: The config's.
+        pool: Who has the rows before and after these. What is drawn is drawn of all; only these are returned,
+            counted among themselves.
 
     Raises:
         DataError: Too few training rows, or a split column or value that the file does not have.
     """
+    counts = pool.counts(rows)
+    whole, before = sum(counts), sum(counts[: pool.index])
     match config:
         case RandomSplit():
             own = choose_seed(config.seed, seed)
-            return random_rows(rows, config.validation, config.test, own, columns.path)
+            found = random_rows(whole, config.validation, config.test, own, columns.path)
         case BlockSplit():
-            return block_rows(rows, config.validation, config.test, columns.path)
+            found = block_rows(whole, config.validation, config.test, columns.path)
         case ColumnSplit():
-            return column_rows(config, columns, rows)
+            return column_rows(config, columns, rows, pool)
         case None:
-            return block_rows(rows, 0.0, 0.0, columns.path)
+            found = block_rows(whole, 0.0, 0.0, columns.path)
+    return Rows(
+        *(_between(part, before, before + rows) for part in (found.train, found.validation, found.test))
+    )
+
+
+def _between(part: Indices, begin: int, end: int) -> Indices:
+    """The rows from `begin` on and before `end`, of ascending ones, counted from `begin`."""
+    first, last = np.searchsorted(part, (begin, end))
+    return part[first:last] - begin
 
 
 def random_rows(rows: int, validation: float, test: float, seed: int, where: str) -> Rows:
@@ -62,7 +88,7 @@ def block_rows(rows: int, validation: float, test: float, where: str) -> Rows:
     return Rows(*_cut(np.arange(rows), *_sizes(rows, validation, test, where)))
 
 
-def column_rows(config: ColumnSplit, columns: Columns, rows: int) -> Rows:
+def column_rows(config: ColumnSplit, columns: Columns, rows: int, pool: Pool = ALONE) -> Rows:
     """Rows by the values of a column; a row in neither list, or without a value, trains.
 
     1, 1.0, '1' and true are the same value, and so are 0, '0' and false: files tell them apart differently.
@@ -74,6 +100,7 @@ def column_rows(config: ColumnSplit, columns: Columns, rows: int) -> Rows:
             f"{columns.path}: the split column '{name}' has {len(codes)} rows and the others"
             f" {rows}; all columns need the same number."
         )
+    everywhere = pool.union(present)
     wanted: dict[Hashable, int] = {}
     part = np.zeros(rows, np.intp)
     for number, values in enumerate((config.validation, config.test), start=1):
@@ -81,12 +108,12 @@ def column_rows(config: ColumnSplit, columns: Columns, rows: int) -> Rows:
             key = canonical(value)
             if wanted.setdefault(key, number) != number:
                 raise DataError(f"{columns.path}: the split value '{value}' is in both validation and test.")
-            if key not in present:
-                hint = _nearest(value, present)
+            if key not in everywhere:
+                hint = _nearest(value, everywhere)
                 raise DataError(f"{columns.path}: the split column '{name}' has no value '{value}'. {hint}")
-            part[codes == present[key]] = number
+            part[codes == present.get(key, ABSENT)] = number
     train, validation, test = (np.flatnonzero(part == number) for number in range(3))
-    require_training_rows(train.size, columns.path)
+    require_training_rows(sum(pool.counts(train.size)), columns.path)
     return Rows(train, validation, test)
 
 
@@ -112,7 +139,7 @@ def _distinct(cells: NDArray[Any]) -> tuple[dict[Hashable, int], Indices]:
     return present, np.array([*merged, -1], np.intp)[raw]  # the code -1 picks the last entry
 
 
-def _nearest(value: Any, present: dict[Hashable, int]) -> str:
+def _nearest(value: Any, present: Sequence[Hashable]) -> str:
     texts = [f"{key:g}" if isinstance(key, float) else str(key) for key in present]
     near = get_close_matches(str(value), texts, n=1)
     if near:

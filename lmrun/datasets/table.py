@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import hashlib
+import json
 from collections import Counter
 from collections.abc import Sequence
 from typing import Any
@@ -20,25 +22,29 @@ from lmrun.datasets.checks import (
     require_weights,
 )
 from lmrun.datasets.columns import Columns
+from lmrun.datasets.many_files import is_pattern, read_table
 from lmrun.datasets.normalization import FITS
+from lmrun.datasets.pool import ALONE, Pool
 from lmrun.datasets.splits import split_rows
-from lmrun.datasets.table_files import read_columns
 from lmrun.datasets.targets import Targets, encode
 from lmrun.errors import DataError
 
 Float64 = NDArray[np.float64]
 
 
-def load(config: TableConfig, *, seed: int, targets: TargetKind) -> Dataset:
+def load(config: TableConfig, *, seed: int, targets: TargetKind, pool: Pool = ALONE) -> Dataset:
     """Inputs float64 [rows, inputs], targets as `targets` says, weights float64 [rows] in the user's units.
 
     The normalization is fitted on the training rows; only `values` have their targets normalized. A
-    normalization that the config leaves open is `standard`, the default of networks.
+    normalization that the config leaves open is `standard`, the default of networks. Of the files of a
+    pattern, each worker of a pool reads its share; what depends on all rows is the same everywhere.
 
     Raises:
         DataError: The file cannot be read, or a row or column does not serve.
     """
-    columns = read_columns(config.path, config.samples)
+    # A single file is read by all workers.
+    pool = pool if is_pattern(config.path) else ALONE
+    columns = read_table(config.path, config.samples, pool)
     inputs, outputs = columns.expand(config.inputs), columns.expand(config.targets)
     _refuse_twice(config.path, (*inputs, *outputs))
     weigh = WEIGHTS[config.sigma is not None]
@@ -49,33 +55,54 @@ def load(config: TableConfig, *, seed: int, targets: TargetKind) -> Dataset:
     weights = None
     if by_column:
         weights = by_column[0] if len(by_column) == 1 else np.stack(by_column, axis=1)
-    encoded = encode(targets, columns, outputs, y)
-    rows = split_rows(config.split, columns, len(cells), seed)
-    _require_variation(config, targets, outputs, encoded, rows.train)
+    encoded = encode(targets, columns, outputs, y, pool)
+    rows = split_rows(config.split, columns, len(cells), seed, pool)
+    _require_variation(config, targets, outputs, encoded, rows.train, pool)
     fit = FITS[config.normalization or "standard"]
-    input_map = fit(x[rows.train])
-    target_map = fit(y[rows.train]) if targets == "values" else None
+    input_map = fit(x[rows.train], pool)
+    target_map = fit(y[rows.train], pool) if targets == "values" else None
+    counts = pool.counts(rows.train.size)
 
-    def split(part: str, chosen: NDArray[np.intp]) -> Split:
+    def split(part: str, chosen: NDArray[np.intp]) -> Split | None:
+        if not any(pool.counts(chosen.size)):
+            return None
         chosen_weights = None if weights is None else weights[chosen]
         if chosen_weights is not None:
-            require_some_weight(config.path, weight[0], part, chosen_weights)
+            require_some_weight(config.path, weight[0], part, chosen_weights, pool)
+        if not chosen.size:
+            # None of these rows is here: any row, without weight.
+            none = (1,) if weights is None else (1, *weights.shape[1:])
+            chosen, chosen_weights = np.zeros(1, np.intp), np.zeros(none)
         return Split(
             _forward(input_map, x[chosen]), _forward(target_map, encoded.values[chosen]), chosen_weights
         )
 
+    train = split("training", rows.train)
+    assert train is not None, "a split leaves rows to train"
     return Dataset(
         name=config.name,
-        train=split("training", rows.train),
-        validation=split("validation", rows.validation) if rows.validation.size else None,
-        test=split("test", rows.test) if rows.test.size else None,
+        train=train,
+        validation=split("validation", rows.validation),
+        test=split("test", rows.test),
         input_names=inputs,
         target_names=outputs,
         task="regression" if targets == "values" else "classification",
         classes=encoded.classes,
         input_map=input_map,
         target_map=target_map,
+        begin=sum(counts[: pool.index]),
+        rows=sum(counts) if pool.workers > 1 else None,
+        checksum=_checksum(columns, (*inputs, *outputs, *weight), cells, pool) if columns.files else "",
     )
+
+
+def _checksum(columns: Columns, names: Sequence[str], cells: Float64, pool: Pool) -> str:
+    """SHA-256 over the names and each file's numbers [rows, names]: the same however files are shared out."""
+    starts = [begin for _, begin in columns.files]
+    pieces = np.split(cells, starts[1:])
+    own = [hashlib.sha256(np.ascontiguousarray(piece).data).hexdigest() for piece in pieces]
+    digests = [digest for each in pool.exchange(own) for digest in each]
+    return hashlib.sha256(json.dumps([list(names), digests]).encode()).hexdigest()
 
 
 def _weighing(config: TableConfig, outputs: Sequence[str]) -> Sequence[str]:
@@ -111,12 +138,13 @@ WEIGHTS = {False: _given, True: _by_deviations}
 """From a column of weights, or of standard deviations, to the weights of the rows."""
 
 
-def _require_variation(
+def _require_variation(  # noqa: PLR0917 - what is known of the targets
     config: TableConfig,
     targets: TargetKind,
     outputs: Sequence[str],
     encoded: Targets,
     train: NDArray[np.intp],
+    pool: Pool,
 ) -> None:
     """Refuse targets that say nothing, see `require_variation`, but for those of implicit formulas.
 
@@ -125,9 +153,9 @@ def _require_variation(
     """
     values, names = encoded.values, outputs
     if targets == "values" and config.normalization == "none":
-        varies = (values != values[0]).any(axis=0)
+        varies = pool.lowest(values) != pool.highest(values)
         values, names = values[:, varies], [name for name, one in zip(outputs, varies, strict=True) if one]
-    require_variation(config.path, names, values[train], encoded.classes)
+    require_variation(config.path, names, values[train], encoded.classes, pool)
 
 
 def _forward(affine: Affine | None, values: NDArray[Any]) -> NDArray[Any]:

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from lmrun.config.losses import TargetKind
 from lmrun.datasets.columns import Columns
+from lmrun.datasets.pool import ALONE, Pool
 from lmrun.errors import DataError
 
 Float64 = NDArray[np.float64]
@@ -34,7 +35,9 @@ def require_values(dataset: str, targets: TargetKind) -> None:
         )
 
 
-def encode(kind: TargetKind, columns: Columns, names: Sequence[str], values: Float64) -> Targets:
+def encode(
+    kind: TargetKind, columns: Columns, names: Sequence[str], values: Float64, pool: Pool = ALONE
+) -> Targets:
     """Make the targets of a table.
 
     Args:
@@ -42,29 +45,30 @@ def encode(kind: TargetKind, columns: Columns, names: Sequence[str], values: Flo
         columns: The file, for messages.
         names: The target columns.
         values: Their numbers, float64 [rows, names].
+        pool: Who has further rows.
 
     Raises:
         DataError: The columns do not hold what the loss expects.
     """
-    return _ENCODERS[kind](columns, names, values)
+    return _ENCODERS[kind](columns, names, values, pool)
 
 
-def _values(columns: Columns, names: Sequence[str], values: Float64) -> Targets:
+def _values(columns: Columns, names: Sequence[str], values: Float64, pool: Pool) -> Targets:
     return Targets(values)
 
 
-def _binary(columns: Columns, names: Sequence[str], values: Float64) -> Targets:
+def _binary(columns: Columns, names: Sequence[str], values: Float64, pool: Pool) -> Targets:
     _require(columns, names, values, (values == 0) | (values == 1), "this loss wants 0 or 1")
     return Targets(values)
 
 
-def _one_hot(columns: Columns, names: Sequence[str], values: Float64) -> Targets:
+def _one_hot(columns: Columns, names: Sequence[str], values: Float64, pool: Pool) -> Targets:
     if len(names) < 2:
         raise DataError(
             f"{columns.path}: one-hot classes need a target column each, and '{names[0]}' is the only one;"
             " for a column of labels choose loss: sparse_categorical_crossentropy."
         )
-    _binary(columns, names, values)
+    _binary(columns, names, values, pool)
     bad = np.flatnonzero(values.sum(axis=1) != 1)
     if bad.size:
         more = f", the first of {bad.size} such rows" if bad.size > 1 else ""
@@ -75,7 +79,7 @@ def _one_hot(columns: Columns, names: Sequence[str], values: Float64) -> Targets
     return Targets(values, classes=len(names))
 
 
-def _labels(columns: Columns, names: Sequence[str], values: Float64) -> Targets:
+def _labels(columns: Columns, names: Sequence[str], values: Float64, pool: Pool) -> Targets:
     if len(names) > 1:
         raise DataError(
             f"{columns.path}: class labels stand in one target column, and there are {len(names)};"
@@ -84,7 +88,7 @@ def _labels(columns: Columns, names: Sequence[str], values: Float64) -> Targets:
     valid = (values == np.floor(values)) & (values >= 0) & (values < 2.0**53)
     _require(columns, names, values, valid, "class labels are integers from 0")
     labels = values[:, 0].astype(np.int64)
-    present = np.unique(labels)
+    present = np.unique(np.array(pool.union(np.unique(labels).tolist()), np.int64))
     if present.size != present[-1] + 1:
         gap = next(i for i, label in enumerate(present) if i != label)
         raise DataError(
@@ -104,6 +108,6 @@ def _require(
         raise columns.cell_error(value, names[position], int(row), len(bad), advice)
 
 
-_ENCODERS: Mapping[TargetKind, Callable[[Columns, Sequence[str], Float64], Targets]] = MappingProxyType(
+_ENCODERS: Mapping[TargetKind, Callable[[Columns, Sequence[str], Float64, Pool], Targets]] = MappingProxyType(
     {"values": _values, "binary": _binary, "one_hot": _one_hot, "labels": _labels}
 )

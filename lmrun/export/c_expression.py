@@ -60,6 +60,12 @@ class Code:
     def __neg__(self) -> Code:
         return Code(f"(-{self})")
 
+    def __lt__(self, other: Any) -> Code:
+        return Code(f"({self} < {written(other)})")
+
+    def __gt__(self, other: Any) -> Code:
+        return Code(f"({self} > {written(other)})")
+
 
 def written(value: Any) -> str:
     """Write a piece of code, or a number with the digits that give back the same one.
@@ -100,7 +106,10 @@ VALUES: Mapping[str, Callable[..., float]] = MappingProxyType(
 
 
 def call(name: str, *arguments: Any) -> Code:
-    """Call a function of the grammar by its canonical name."""
+    """Call a function of the grammar by its canonical name, or `where(condition, one, other)`."""
+    if name == "where":
+        condition, one, other = arguments
+        return Code(f"({condition} ? {written(one)} : {written(other)})")
     return Code(f"{NAMES[name]}({', '.join(map(written, arguments))})")
 
 

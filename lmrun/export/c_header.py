@@ -4,16 +4,17 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lmrun.errors import UsageError
 from lmrun.export.c_expression import Code, call, evaluate
-from lmrun.export.stages import Affine, Chain, Formula, Scale, Stage
+from lmrun.export.following import UnknownLayerError
+from lmrun.export.joining import JOINING
+from lmrun.export.stages import Activation, Affine, Concatenated, Formula, Joined, Placed, Scale, Staged
 from lmrun.models.interpret import interpret
 
 COLUMNS = 4
@@ -42,6 +43,7 @@ ACTIVATIONS: Mapping[str, str] = MappingProxyType(
     }
 )
 """Each activation of a double v."""
+KNOWN = (*ACTIVATIONS, "softmax")
 
 
 @dataclass(frozen=True)
@@ -75,31 +77,33 @@ DIALECTS: Mapping[str, Dialect] = MappingProxyType(
 )
 
 
-def write_header(chain: Chain, name: str, about: Sequence[str]) -> str:
+def write_header(model: Staged, name: str, about: Sequence[str]) -> str:
     """Return the text of a header with one function, `NAME_predict(x, y)`.
 
     Args:
-        chain: The model.
+        model: Its inputs stand side by side in x, its outputs in y.
         name: An identifier of C.
         about: Lines of the comment at the top.
 
     Raises:
         UsageError: The model has a part that nobody knows how to write in C.
     """
-    dialect = DIALECTS[chain.dtype.name]
+    dialect, widths = DIALECTS[model.dtype.name], model.widths
     arrays: list[str] = []
-    body: list[str] = []
-    width, source = chain.inputs, "x"
-    for place, stage in enumerate(chain.stages):
-        last = place == len(chain.stages) - 1
-        width_after = _width_after(stage, width)
-        target = "y" if last else f"a{place + 1}"
+    body, values = _inputs(model, dialect)
+    direct = model.results == (len(widths) - 1,) and bool(model.stages)
+    for place, placed in enumerate(model.stages):
+        last = direct and place == len(model.stages) - 1
+        values.append("y" if last else f"a{place + 1}")
         if not last:
-            body.append(f"    {dialect.name} {target}[{width_after}];")
-        made = _Stage(dialect, f"{name}_{place + 1}", source, target, width)
-        arrays += made.arrays(stage)
-        body += made.code(stage)
-        width, source = width_after, target
+            body.append(f"    {dialect.name} {values[-1]}[{placed.width}];")
+        reads = tuple((values[number], widths[number]) for number in placed.reads)
+        made = _Stage(dialect, f"{name}_{place + 1}", reads, values[-1], placed.width)
+        arrays += made.arrays(placed)
+        body += made.code(placed)
+    if not direct:
+        ends = tuple((values[number], widths[number]) for number in model.results)
+        body += _Stage(dialect, name, ends, "y", sum(width for _, width in ends)).concatenated()
     guard = f"{name.upper()}_H"
     # Names of columns are anybody's.
     lines = [" ".join(line.split()).replace("*/", "* /") for line in about]
@@ -113,8 +117,8 @@ def write_header(chain: Chain, name: str, about: Sequence[str]) -> str:
             f"/*\n{comment}\n */",
             f"#ifndef {guard}\n#define {guard}\n",
             "#include <math.h>\n",
-            f"#define {name.upper()}_INPUTS {chain.inputs}",
-            f"#define {name.upper()}_OUTPUTS {chain.outputs}\n",
+            f"#define {name.upper()}_INPUTS {sum(model.inputs)}",
+            f"#define {name.upper()}_OUTPUTS {sum(widths[number] for number in model.results)}\n",
             *arrays,
             f"{signature}\n{{",
             *body,
@@ -123,14 +127,14 @@ def write_header(chain: Chain, name: str, about: Sequence[str]) -> str:
     )
 
 
-def _width_after(stage: Stage, width: int) -> int:
-    match stage:
-        case Affine():
-            return int(stage.kernel.shape[1])
-        case Formula():
-            return len(stage.expressions.responses)
-        case Scale():
-            return width
+def _inputs(model: Staged, dialect: Dialect) -> tuple[list[str], list[str]]:
+    """The statements that give each of several inputs a name, and the names."""
+    if len(model.inputs) == 1:
+        return [], ["x"]
+    starts = [sum(model.inputs[:place]) for place in range(len(model.inputs))]
+    names = [f"x{place + 1}" for place in range(len(starts))]
+    pairs = zip(names, starts, strict=True)
+    return [f"    const {dialect.name} *const {name} = x + {start};" for name, start in pairs], names
 
 
 @dataclass(frozen=True)
@@ -140,42 +144,94 @@ class _Stage:
     Attributes:
         dialect: Of the numbers.
         name: Begins the names of its arrays.
-        source: The array that it reads.
+        reads: The arrays that it reads, and their widths.
         target: The array that it writes.
-        width: Numbers that it reads.
+        width: Numbers that it writes.
     """
 
     dialect: Dialect
     name: str
-    source: str
+    reads: tuple[tuple[str, int], ...]
     target: str
     width: int
 
-    def arrays(self, stage: Stage) -> Iterator[str]:
+    @property
+    def source(self) -> str:
+        """The array that a stage of one input reads."""
+        return self.reads[0][0]
+
+    def arrays(self, placed: Placed) -> Iterator[str]:
         """The constants."""
-        match stage:
-            case Scale():
+        match placed.stage:
+            case Scale() as stage:
                 yield self._array("scale", np.broadcast_to(stage.scale, self.width))
                 yield self._array("offset", np.broadcast_to(stage.offset, self.width))
-            case Affine():
+            case Affine() as stage:
                 yield self._array("w", stage.kernel.T)
                 if stage.bias is not None:
                     yield self._array("b", stage.bias)
-            case Formula():
-                pass
 
-    def code(self, stage: Stage) -> Iterator[str]:
+    def code(self, placed: Placed) -> Iterator[str]:
         """The statements."""
-        match stage:
+        match placed.stage:
             case Scale():
-                yield f"    for (int i = 0; i < {self.width}; ++i) {{"
-                line = f"{self.source}[i] * {self.name}_scale[i] + {self.name}_offset[i]"
-                yield f"        {self.target}[i] = {line};"
-                yield "    }"
-            case Affine():
+                yield from self._each(f"{self.source}[i] * {self.name}_scale[i] + {self.name}_offset[i]")
+            case Affine() as stage:
                 yield from self._affine(stage)
-            case Formula():
+            case Formula() as stage:
                 yield from self._formula(stage)
+            case Activation(name):
+                yield from self._activation(name)
+            case Joined() as stage:
+                yield from self._joined(stage)
+            case Concatenated():
+                yield from self.concatenated()
+
+    def concatenated(self) -> Iterator[str]:
+        """One behind the other."""
+        start = 0
+        for array, width in self.reads:
+            yield f"    for (int i = 0; i < {width}; ++i) {{"
+            yield f"        {self.target}[{start} + i] = {array}[i];"
+            yield "    }"
+            start += width
+
+    def _each(self, *lines: str) -> Iterator[str]:
+        """A loop over the numbers that are written; the last line is what they are."""
+        yield f"    for (int i = 0; i < {self.width}; ++i) {{"
+        yield from (f"        {line}" for line in lines[:-1])
+        yield f"        {self.target}[i] = {lines[-1]};"
+        yield "    }"
+
+    def _joined(self, stage: Joined) -> Iterator[str]:
+        arrays = iter([Code(f"{array}[{'i' if width > 1 else 0}]") for array, width in self.reads])
+        arguments = [next(arrays) if number is None else number for number in stage.numbers]
+        yield from self._each(self.dialect.code(str(JOINING[stage.kind](call, *arguments))))
+
+    def _activation(self, name: str) -> Iterator[str]:
+        if name != "softmax":
+            yield from self._each(f"const {self.dialect.name} v = {self.source}[i];", self._function(name))
+            return
+        number, target, exp = self.dialect.name, self.target, self.dialect.code("exp(")
+        yield "    {"
+        yield f"        {number} largest = {self.source}[0], sum = 0;"
+        yield f"        for (int i = 1; i < {self.width}; ++i) {{"
+        yield f"            largest = {self.source}[i] > largest ? {self.source}[i] : largest;"
+        yield "        }"
+        yield f"        for (int i = 0; i < {self.width}; ++i) {{"
+        yield f"            sum += {target}[i] = {exp}{self.source}[i] - largest);"
+        yield "        }"
+        yield f"        for (int i = 0; i < {self.width}; ++i) {{"
+        yield f"            {target}[i] /= sum;"
+        yield "        }"
+        yield "    }"
+
+    def _function(self, name: str) -> str:
+        """Each activation of a number v."""
+        activation = ACTIVATIONS.get(name)
+        if activation is None:
+            raise UnknownLayerError(f"The activation {name}")
+        return self.dialect.code(activation)
 
     def _formula(self, stage: Formula) -> Iterator[str]:
         """Parameters and inputs become variables p0, p1, ... and c0, c1, ...; their names are anybody's."""
@@ -197,10 +253,8 @@ class _Stage:
 
     def _affine(self, stage: Affine) -> Iterator[str]:
         number, read, write = self.dialect.name, self.source, self.target
-        activation = ACTIVATIONS.get(stage.activation)
-        if activation is None:
-            known = ", ".join(ACTIVATIONS)
-            raise UsageError(f"The activation {stage.activation} has no C code. Known: {known}.")
+        softmax = stage.activation == "softmax"
+        activation = self._function("linear" if softmax else stage.activation)
         inputs, outputs = stage.kernel.shape
         begin = f"{self.name}_b[i]" if stage.bias is not None else "0"
         yield f"    for (int i = 0; i < {outputs}; ++i) {{"
@@ -217,8 +271,10 @@ class _Stage:
             yield f"        for (int j = 0; j < {inputs}; ++j) {{"
             yield f"            v += {term};"
         yield "        }"
-        yield f"        {write}[i] = {self.dialect.code(activation)};"
+        yield f"        {write}[i] = {activation};"
         yield "    }"
+        if softmax:
+            yield from replace(self, reads=((write, outputs),))._activation("softmax")
 
     def _array(self, part: str, values: NDArray[Any]) -> str:
         shape = "".join(f"[{size}]" for size in values.shape)

@@ -13,7 +13,7 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
-from lmrun.errors import UsageError
+from lmrun.export.following import UnknownLayerError
 
 Value = Any
 """A tensor, or a node of a graph, that has Python's operators: + - * / ** < >."""
@@ -34,7 +34,7 @@ class Functions:
 
     Attributes:
         native: What the format has: at least exp, log, sqrt, abs, sign, sin, cos, tanh, relu, arctan2 and
-            `where(condition, one, other)`.
+            `where(condition, one, other)`; the softmax, where layers may have one.
         number: Turns a Python number into a value, and leaves values as they are.
     """
 
@@ -51,9 +51,7 @@ class Functions:
         if known is None:
             composed = COMPOSED.get(name)
             if composed is None:
-                raise UsageError(
-                    f"The activation {name} cannot be written in this format. Try --format savedmodel."
-                )
+                raise UnknownLayerError(f"The activation {name}")
             known = partial(composed, self)
         return known(*map(self.number, arguments))
 
@@ -146,3 +144,6 @@ COMPOSED: Mapping[str, Callable[..., Value]] = MappingProxyType(
     }
 )
 """Each from functions that a format has, and from one another."""
+
+ACTIVATIONS = ("relu", "tanh", "softmax", *COMPOSED)
+"""What a format can compute once it has what `Functions` asks for, and the softmax."""

@@ -33,13 +33,20 @@ class Graph:
 
     def add(self, operator: str, *inputs: str, **attributes: Any) -> Number:
         """Append a node and return its output."""
-        name = f"{operator.lower()}_{len(self.nodes) + 1}"
+        # No input has a name that begins like this.
+        name = f"/{operator.lower()}_{len(self.nodes) + 1}"
         self.nodes.append(onnx.helper.make_node(operator, inputs, [name], name=name, **attributes))
         return Number(self, name)
 
+    def take(self, name: str, dtype: Any) -> Number:
+        """Return an input of some type in the graph's."""
+        if np.dtype(str(dtype)) == self.dtype:
+            return Number(self, name)
+        return self.add("Cast", name, to=onnx.helper.np_dtype_to_tensor_dtype(self.dtype))
+
     def array(self, values: NDArray[Any], dtype: Any = None) -> Number:
         """Append a constant of the graph's type, or of another."""
-        name = f"constant_{len(self.initializers) + 1}"
+        name = f"/constant_{len(self.initializers) + 1}"
         made = np.asarray(values, dtype or self.dtype)
         self.initializers.append(onnx.numpy_helper.from_array(made, name))
         return Number(self, name)
@@ -138,7 +145,8 @@ def _functions(graph: Graph) -> dict[str, Callable[..., Value]]:
         {"arctan2": _arctan2} if single else {"arctan2": _arctan2, "arctan": _arctan}
     )
     names = {**EVERYWHERE, **SINGLE} if single else EVERYWHERE
-    return {**{name: operator(known) for name, known in names.items()}, **angles}
+    shares = {"softmax": lambda x: graph.add("Softmax", x.name, axis=-1)}
+    return {**{name: operator(known) for name, known in names.items()}, **angles, **shares}
 
 
 def _arctan2(y: Number, x: Number) -> Number:

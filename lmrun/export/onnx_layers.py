@@ -6,16 +6,28 @@ images, one per place in a window.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from types import MappingProxyType
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lmrun.export.following import (
+    ACTIVATIONS,
+    AFFINE,
+    PASSING,
+    Vocabulary,
+    activation_of,
+    affine_maps,
+    arguments_of,
+)
+from lmrun.export.functions import ACTIVATIONS as FUNCTIONS
+from lmrun.export.joining import JOINING
 from lmrun.export.onnx_graph import Graph, Number
 from lmrun.export.stages import formula_of
 from lmrun.export.windows import Windows, windows_of
+from lmrun.models.calls import Use
 
 Shape = tuple[Any, ...]
 """Of the values that a layer reads, [rows, ...]."""
@@ -23,11 +35,26 @@ CHANNELS_FIRST = (0, 3, 1, 2)
 CHANNELS_LAST = (0, 2, 3, 1)
 
 
-def rescaling(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
+class Given(NamedTuple):
+    """A call and what it reads.
+
+    Attributes:
+        use: The call.
+        values: What it reads.
+        shapes: Those of the values.
+    """
+
+    use: Use
+    values: Sequence[Number]
+    shapes: Sequence[Shape]
+
+
+def affine(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
     """Scale, then offset; each left out where it does nothing."""
-    scale, offset = np.asarray(layer.scale, graph.dtype), np.asarray(layer.offset, graph.dtype)
-    scaled = x if np.all(scale == 1) else x * graph.array(scale)
-    return scaled if not np.any(offset) else scaled + graph.array(offset)
+    for scale, offset in affine_maps(layer, graph.dtype):
+        x = x if np.all(scale == 1) else x * graph.array(scale)
+        x = x if not np.any(offset) else x + graph.array(offset)
+    return x
 
 
 def dense(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
@@ -69,7 +96,34 @@ def flatten(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
 
 def activation(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
     """A function of each number."""
-    return graph.functions(layer.activation.__name__, x)  # type: ignore[no-any-return]
+    return graph.functions(activation_of(layer), x)  # type: ignore[no-any-return]
+
+
+def passing(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
+    """The same."""
+    return x
+
+
+def reshape(graph: Graph, given: Given) -> Number:
+    """Another shape of the samples, in Keras' order."""
+    (x,) = given.values
+    return graph.add("Reshape", x.name, _whole(graph, [-1, *given.use.shape[1:]]))
+
+
+def concatenate(graph: Graph, given: Given) -> Number:
+    """One behind the other along an axis."""
+    axis = given.use.layer.axis % len(given.use.shape)
+    return graph.add("Concat", *(value.name for value in given.values), axis=axis)
+
+
+def joined(kind: str) -> Callable[[Graph, Given], Number]:
+    """Values and numbers, element by element."""
+
+    def join(graph: Graph, given: Given) -> Number:
+        arguments = arguments_of(given.use, given.values)
+        return JOINING[kind](graph.functions, *arguments)  # type: ignore[no-any-return]
+
+    return join
 
 
 def formula(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
@@ -84,25 +138,41 @@ def formula(graph: Graph, layer: Any, x: Number, shape: Shape) -> Number:
     return graph.add("Concat", *columns, axis=1)
 
 
-LAYERS: Mapping[str, Callable[[Graph, Any, Number, Shape], Number]] = MappingProxyType(
+def alone(write: Callable[[Graph, Any, Number, Shape], Number]) -> Callable[[Graph, Given], Number]:
+    """What reads one value."""
+    return lambda graph, given: write(graph, given.use.layer, given.values[0], given.shapes[0])
+
+
+ALONE: Mapping[str, Callable[[Graph, Any, Number, Shape], Number]] = {
+    "Dense": dense,
+    "Conv2D": convolution,
+    "MaxPooling2D": max_pooling,
+    "AveragePooling2D": average_pooling,
+    "Flatten": flatten,
+    "Formula": formula,
+    **dict.fromkeys(AFFINE, affine),
+    **dict.fromkeys(ACTIVATIONS, activation),
+    **dict.fromkeys(PASSING, passing),
+}
+
+LAYERS: Mapping[str, Callable[[Graph, Given], Number]] = MappingProxyType(
     {
-        "Rescaling": rescaling,
-        "Dense": dense,
-        "Conv2D": convolution,
-        "MaxPooling2D": max_pooling,
-        "AveragePooling2D": average_pooling,
-        "Flatten": flatten,
-        "Activation": activation,
-        "Formula": formula,
+        **{kind: alone(write) for kind, write in ALONE.items()},
+        "Reshape": reshape,
+        **dict.fromkeys(("Concatenate", "ops.Concatenate"), concatenate),
+        **{kind: joined(kind) for kind in JOINING},
     }
 )
-"""By the name of the Keras layer."""
+"""By the name of what is called, see `following.kind_of`."""
+
+
+KNOWN = Vocabulary(LAYERS, FUNCTIONS)
 
 
 def _finished(graph: Graph, layer: Any, product: Number) -> Number:
     """Add the bias and apply the layer's own activation."""
     biased = product if layer.bias is None else product + graph.array(np.asarray(layer.bias))
-    return graph.functions(layer.activation.__name__, biased)  # type: ignore[no-any-return]
+    return graph.functions(activation_of(layer), biased)  # type: ignore[no-any-return]
 
 
 def _native(

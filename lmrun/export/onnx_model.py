@@ -10,9 +10,9 @@ import numpy as np
 import onnx
 
 import lmrun
-from lmrun.export.onnx_graph import Graph, Number
-from lmrun.export.onnx_layers import LAYERS
-from lmrun.export.stages import check_layers
+from lmrun.export.following import follow, input_names, kind_of, output_names, precision_of
+from lmrun.export.onnx_graph import Graph
+from lmrun.export.onnx_layers import KNOWN, LAYERS, Given
 
 OPERATORS = 18
 """The set of operators, of 2022: old enough for the runtimes in use."""
@@ -23,8 +23,10 @@ FORMAT = 8
 def onnx_model(model: Any, inputs: Sequence[str], targets: Sequence[str], about: str) -> bytes:
     """Write a model whose input is `x` [rows, ...] and whose output is `y` [rows, outputs].
 
+    Several inputs have the names that they have in Keras; several outputs are `y1`, `y2`, ...
+
     Args:
-        model: A chain of Keras layers.
+        model: A chain or graph of Keras layers.
         inputs: The names of the columns of x, kept in the file's metadata.
         targets: Those of y.
         about: The file's description.
@@ -32,20 +34,23 @@ def onnx_model(model: Any, inputs: Sequence[str], targets: Sequence[str], about:
     Raises:
         UsageError: It has a layer, or an activation, that is not known here.
     """
-    check_layers(model, LAYERS)
-    graph = Graph(np.dtype(model.inputs[0].dtype))
-    value, shape = Number(graph, "x"), tuple(model.input_shape)
-    for layer in model.layers:
-        value = LAYERS[type(layer).__name__](graph, layer, value, shape)
-        shape = tuple(layer.compute_output_shape(shape))
-    graph.nodes.append(onnx.helper.make_node("Identity", [value.name], ["y"], name="y"))
-    kind = onnx.helper.np_dtype_to_tensor_dtype(graph.dtype)
-    ends = [
-        onnx.helper.make_tensor_value_info(name, kind, ["rows", *sizes])
-        for name, sizes in (("x", model.input_shape[1:]), ("y", shape[1:]))
-    ]
-    whole = onnx.helper.make_graph(graph.nodes, "lmrun", ends[:1], ends[1:], graph.initializers)
-    made = onnx.helper.make_model(
+    recording = follow(model, KNOWN)
+    graph = Graph(precision_of(model))
+    reads, gives = input_names(model), output_names(model)
+    begins = [_end(name, value.dtype, value.shape) for name, value in zip(reads, model.inputs, strict=True)]
+    values = [graph.take(name, value.dtype) for name, value in zip(reads, model.inputs, strict=True)]
+    shapes = [tuple(value.shape) for value in model.inputs]
+    for use in recording.uses:
+        sources = use.sources
+        given = Given(use, [values[one] for one in sources], [shapes[one] for one in sources])
+        values.append(LAYERS[kind_of(use)](graph, given))
+        shapes.append(use.shape)
+    ends = []
+    for name, number in zip(gives, recording.results, strict=True):
+        graph.nodes.append(onnx.helper.make_node("Identity", [values[number].name], [name], name=f"/{name}"))
+        ends.append(_end(name, graph.dtype, shapes[number]))
+    whole = onnx.helper.make_graph(graph.nodes, "lmrun", begins, ends, graph.initializers)
+    file = onnx.helper.make_model(
         whole,
         opset_imports=[onnx.helper.make_opsetid("", OPERATORS)],
         ir_version=FORMAT,
@@ -53,6 +58,12 @@ def onnx_model(model: Any, inputs: Sequence[str], targets: Sequence[str], about:
         producer_version=lmrun.__version__,
         doc_string=about,
     )
-    onnx.helper.set_model_props(made, {"inputs": json.dumps(inputs), "targets": json.dumps(targets)})
-    onnx.checker.check_model(made, full_check=True)
-    return bytes(made.SerializeToString())
+    onnx.helper.set_model_props(file, {"inputs": json.dumps(inputs), "targets": json.dumps(targets)})
+    onnx.checker.check_model(file, full_check=True)
+    return bytes(file.SerializeToString())
+
+
+def _end(name: str, dtype: Any, shape: Sequence[int | None]) -> onnx.ValueInfoProto:
+    """The description of an input or output [rows, ...]."""
+    kind = onnx.helper.np_dtype_to_tensor_dtype(np.dtype(str(dtype)))
+    return onnx.helper.make_tensor_value_info(name, kind, ["rows", *shape[1:]])

@@ -7,8 +7,24 @@ from functools import partial
 from types import MappingProxyType
 from typing import Any
 
+from lmrun.export.following import (
+    ACTIVATIONS,
+    AFFINE,
+    PASSING,
+    Vocabulary,
+    activation_of,
+    affine_maps,
+    arguments_of,
+    follow,
+    input_names,
+    kind_of,
+    output_names,
+)
+from lmrun.export.functions import ACTIVATIONS as FUNCTIONS
 from lmrun.export.functions import Functions, Value
-from lmrun.export.stages import check_layers, formula_of
+from lmrun.export.joining import JOINING
+from lmrun.export.stages import formula_of
+from lmrun.models.calls import Use
 from lmrun.models.network import stateless
 
 PRECISION = "float32"
@@ -18,68 +34,91 @@ PRECISION = "float32"
 def tflite_model(model: Any) -> bytes:
     """Convert a model; its input `x` is [rows, ...], one row unless a caller resizes it, its output `y`.
 
+    Several inputs have the names that they have in Keras; several outputs are `y1`, `y2`, ...
+
     Raises:
         UsageError: It has a layer, or an activation, that is not known here.
     """
     import tensorflow as tf
 
-    check_layers(model, (*AS_IT_IS, *OWN))
-    functions, shape = _functions(), tuple(model.input_shape)
-    steps: list[Callable[[Value], Value]] = []
-    for layer in model.layers:
-        own = OWN.get(type(layer).__name__)
-        steps.append(own(functions, layer) if own else _layer(layer, shape))
-        shape = tuple(layer.compute_output_shape(shape))
+    recording = follow(model, KNOWN)
+    functions, shapes = _functions(), [tuple(value.shape) for value in model.inputs]
+    steps: list[tuple[Use, Callable[..., Value]]] = []
+    for use in recording.uses:
+        steps.append((use, LAYERS[kind_of(use)](functions, use, shapes[use.sources[0]])))
+        shapes.append(use.shape)
+    names = output_names(model)
 
-    def predict(x: Value) -> dict[str, Value]:
-        for step in steps:
-            x = step(x)
-        return {"y": x}
+    def predict(*inputs: Value) -> dict[str, Value]:
+        values = list(inputs)
+        for use, step in steps:
+            values.append(step(*(values[number] for number in use.sources)))
+        return {name: values[number] for name, number in zip(names, recording.results, strict=True)}
 
-    signature = tf.TensorSpec(model.input_shape, PRECISION, name="x")
-    function = tf.function(predict, autograph=False).get_concrete_function(signature)
+    signature = [
+        tf.TensorSpec(value.shape, PRECISION, name=name)
+        for name, value in zip(input_names(model), model.inputs, strict=True)
+    ]
+    function = tf.function(predict, autograph=False).get_concrete_function(*signature)
     return bytes(tf.lite.TFLiteConverter.from_concrete_functions([function], tf.Module()).convert())
 
 
-def _layer(layer: Any, shape: tuple[Any, ...]) -> Callable[[Value], Value]:
+def _layer(functions: Functions, use: Use, shape: tuple[Any, ...]) -> Callable[..., Value]:
     """A layer that reads values of a shape, [rows, ...], in single precision and with constant weights.
 
     Files with variables are converted too, but LiteRT reads those of convolutions before they are there.
     """
     import tensorflow as tf
 
-    copy = type(layer).from_config({**layer.get_config(), "dtype": PRECISION})
+    layer = use.layer
+    config = {**layer.get_config(), "dtype": PRECISION}
+    name = activation_of(layer)
+    # The converter knows some functions only, and loses digits in others.
+    copy = type(layer).from_config({**config, "activation": None} if name != "linear" else config)
     copy.build(shape)
     weights = [tf.constant(weight, PRECISION) for weight in layer.get_weights()]
-    return partial(stateless, copy, weights)
+    linear = partial(stateless, copy, weights)
+    return linear if name == "linear" else lambda x: functions(name, linear(x))
 
 
-def _functions() -> Functions:
+def _merge(functions: Functions, use: Use, shape: tuple[Any, ...]) -> Callable[..., Value]:
+    """Several values in a row."""
     import tensorflow as tf
 
-    names = ("exp", "log", "sqrt", "abs", "sign", "sin", "cos", "tanh", "sigmoid")
-    others = {
-        "relu": tf.nn.relu,
-        "elu": tf.nn.elu,
-        "gelu": lambda x: tf.nn.gelu(x, approximate=False),
-        # The operator wants both of one shape.
-        "arctan2": lambda y, x: tf.math.atan2(y + tf.zeros_like(x), x + tf.zeros_like(y)),
-        "where": tf.where,
-    }
-    return Functions(
-        {**{name: getattr(tf.math, name) for name in names}, **others},
-        lambda value: value if tf.is_tensor(value) else tf.constant(value, PRECISION),
-    )
+    axis = use.layer.axis
+    return lambda *values: tf.concat(values, axis)
 
 
-def _activation(functions: Functions, layer: Any) -> Callable[[Value], Value]:
-    return partial(functions, layer.activation.__name__)
-
-
-def _formula(functions: Functions, layer: Any) -> Callable[[Value], Value]:
+def _affine(functions: Functions, use: Use, shape: tuple[Any, ...]) -> Callable[..., Value]:
     import tensorflow as tf
 
-    formula = formula_of(layer)
+    maps = [tf.constant(part, PRECISION) for pair in affine_maps(use.layer, PRECISION) for part in pair]
+
+    def scaled(x: Value) -> Value:
+        for scale, offset in zip(maps[::2], maps[1::2], strict=True):
+            x = x * scale + offset
+        return x
+
+    return scaled
+
+
+def _activation(functions: Functions, use: Use, shape: tuple[Any, ...]) -> Callable[..., Value]:
+    return partial(functions, activation_of(use.layer))
+
+
+def _passing(functions: Functions, use: Use, shape: tuple[Any, ...]) -> Callable[..., Value]:
+    return lambda x: x
+
+
+def _joined(functions: Functions, use: Use, shape: tuple[Any, ...]) -> Callable[..., Value]:
+    join = JOINING[kind_of(use)]
+    return lambda *values: join(functions, *arguments_of(use, values))
+
+
+def _formula(functions: Functions, use: Use, shape: tuple[Any, ...]) -> Callable[..., Value]:
+    import tensorflow as tf
+
+    formula = formula_of(use.layer)
 
     def columns(x: Value) -> Value:
         inputs = tf.split(x, x.shape[1], axis=1)
@@ -91,10 +130,41 @@ def _formula(functions: Functions, layer: Any) -> Callable[[Value], Value]:
     return columns
 
 
-AS_IT_IS = ("Rescaling", "Dense", "Conv2D", "MaxPooling2D", "AveragePooling2D", "Flatten")
+def _functions() -> Functions:
+    import tensorflow as tf
+
+    names = ("exp", "log", "sqrt", "abs", "sign", "sin", "cos", "tanh", "sigmoid")
+    others = {
+        "relu": tf.nn.relu,
+        "elu": tf.nn.elu,
+        "softmax": tf.nn.softmax,
+        "gelu": lambda x: tf.nn.gelu(x, approximate=False),
+        # The operator wants both of one shape.
+        "arctan2": lambda y, x: tf.math.atan2(y + tf.zeros_like(x), x + tf.zeros_like(y)),
+        "where": tf.where,
+    }
+    return Functions(
+        {**{name: getattr(tf.math, name) for name in names}, **others},
+        lambda value: value if tf.is_tensor(value) else tf.constant(value, PRECISION),
+    )
+
+
+Writer = Callable[[Functions, Use, tuple[Any, ...]], Callable[..., Value]]
+
+AS_IT_IS = ("Dense", "Conv2D", "MaxPooling2D", "AveragePooling2D", "Flatten", "Reshape")
 """Keras layers that the converter knows."""
 
-OWN: Mapping[str, Callable[[Functions, Any], Callable[[Value], Value]]] = MappingProxyType(
-    {"Activation": _activation, "Formula": _formula}
+LAYERS: Mapping[str, Writer] = MappingProxyType(
+    {
+        **dict.fromkeys(AS_IT_IS, _layer),
+        **dict.fromkeys(AFFINE, _affine),
+        **dict.fromkeys(ACTIVATIONS, _activation),
+        **dict.fromkeys(PASSING, _passing),
+        **dict.fromkeys(JOINING, _joined),
+        **dict.fromkeys(("Concatenate", "ops.Concatenate"), _merge),
+        "Formula": _formula,
+    }
 )
-"""Those that need functions that it does not know, or that lose digits in it."""
+"""By the name of what is called, see `following.kind_of`."""
+
+KNOWN = Vocabulary(LAYERS, FUNCTIONS)

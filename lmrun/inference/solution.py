@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 from numpy.typing import ArrayLike
@@ -34,27 +35,36 @@ class Observed:
     means: int = 1
 
 
-def observe(targets: ArrayLike, weights: ArrayLike | None = None) -> Observed:
+def of_these(*values: Any) -> list[Any]:
+    """Return sums as they are, where all rows are here."""
+    return list(values)
+
+
+def observe(
+    targets: ArrayLike, weights: ArrayLike | None = None, total: Callable[..., list[Any]] = of_these
+) -> Observed:
     """Sum targets up.
 
     Args:
         targets: y [rows] or [rows, targets].
         weights: w [rows], or one per target [rows, targets]; left out, ones.
+        total: From sums over these rows to those over all rows.
     """
     y = np.asarray(targets, np.float64)
     y = y[:, None] if y.ndim == 1 else y
     given = np.ones(len(y)) if weights is None else np.asarray(weights, np.float64)
     w = np.broadcast_to(given[:, None] if given.ndim == 1 else given, y.shape)
-    totals = w.sum(axis=0)
-    mean = np.divide((w * y).sum(axis=0), totals, out=np.zeros_like(totals), where=totals > 0)
+    totals, sums = total(w.sum(axis=0), (w * y).sum(axis=0))
+    mean = np.divide(sums, totals, out=np.zeros_like(totals), where=totals > 0)
     counted = w > 0
-    return Observed(
-        count=int(counted.sum()),
-        squares=float(np.sum(w * y**2)),
-        spread=float(np.sum(w * (y - mean) ** 2)),
-        log_weights=float(np.sum(np.log(w[counted]))),
-        means=int(np.sum(totals > 0)),
+    count, squares, spread, log_weights = total(
+        int(counted.sum()),
+        float(np.sum(w * y**2)),
+        float(np.sum(w * (y - mean) ** 2)),
+        float(np.sum(np.log(w[counted]))),
     )
+    means = int(np.sum(totals > 0))
+    return Observed(count, squares, spread, log_weights, means)
 
 
 def triangle_of(parts: Iterable[tuple[ArrayLike, ArrayLike]]) -> Float64:
@@ -74,6 +84,14 @@ def triangle_of(parts: Iterable[tuple[ArrayLike, ArrayLike]]) -> Float64:
         append_rows(triangle, np.array(rows, order="F"))
     assert triangle is not None, "at least one part"
     return triangle
+
+
+def joined(triangles: Sequence[Float64]) -> Float64:
+    """Return the triangle of all rows from those of some rows each, see `triangle_of`."""
+    first, *others = (np.array(one, order="F") for one in triangles)
+    for other in others:
+        append_rows(first, other, trapezoid=len(other))
+    return first
 
 
 @dataclass(frozen=True)

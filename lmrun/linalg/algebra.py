@@ -27,10 +27,8 @@ LossAt = Callable[[Any], Any]
 MOST_BENT = 0.75
 """The largest 2 |a| / |v| of an accelerated step, in the norm of the damping (Transtrum and Sethna 2012,
 section 3, their alpha)."""
-
 LEAST, MOST = 1e-6, 1e32
 """Bounds of diag(J^T J) as a scaling, as in Ceres (`min_lm_diagonal`, `max_lm_diagonal`)."""
-
 UNRESOLVED = 1e3
 """Multiples of epsilon: a damping that is smaller than this beside the matrix is lost in its rounding."""
 
@@ -197,10 +195,12 @@ class Algebra(Penalizing, Protocol):
     Attributes:
         dtype: `float32` or `float64`.
         workers: Threads that may use it at a time.
+        places: Names of devices, where several work side by side.
     """
 
     dtype: Any
     workers: int
+    places: tuple[str, ...]
 
     def assembly(self, form: str) -> Assembly:
         """Return how a form of J^T J is put together: `gram`, `dual` or `qr`."""

@@ -20,14 +20,14 @@ def _bounded(outputs: Tensor) -> Tensor:
     return tf.clip_by_value(outputs, BOUND, 1 - BOUND)
 
 
-def _share(outputs: Tensor) -> Tensor:
-    """Probabilities that add up to one, bounded."""
+def share(outputs: Tensor) -> Tensor:
+    """Return probabilities that add up to one, bounded."""
     return _bounded(outputs / tf.reduce_sum(outputs, axis=-1, keepdims=True))
 
 
 def categorical(outputs: Tensor, targets: Tensor) -> Tensor:
     """The loss l = -sum of t log p, t one-hot [rows, classes]; [rows]."""
-    return -tf.reduce_sum(targets * tf.math.log(_share(outputs)), axis=-1)
+    return -tf.reduce_sum(targets * tf.math.log(share(outputs)), axis=-1)
 
 
 def sparse_categorical(outputs: Tensor, targets: Tensor) -> Tensor:
@@ -37,7 +37,7 @@ def sparse_categorical(outputs: Tensor, targets: Tensor) -> Tensor:
 
 def categorical_factor(outputs: Tensor, targets: Tensor) -> Tensor:
     """F = diag(1 / sqrt(p)); [rows, classes, classes]."""
-    return tf.linalg.diag(tf.math.rsqrt(_share(outputs)))
+    return tf.linalg.diag(tf.math.rsqrt(share(outputs)))
 
 
 def binary(outputs: Tensor, targets: Tensor) -> Tensor:

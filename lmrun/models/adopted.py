@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
@@ -25,14 +26,39 @@ class AdoptedNetwork(Network):
     Args:
         owner: The user's model.
         trained: What is trained in its place; its weights are those of the owner, in the same order.
+        traced: The owner as a Sequential or functional model.
 
     Raises:
         DataError: See `Network`.
     """
 
-    def __init__(self, owner: keras.Model, trained: keras.Model) -> None:
+    def __init__(self, owner: keras.Model, trained: keras.Model, traced: keras.Model) -> None:
         super().__init__(trained)
         self.owner = owner
+        self.traced = traced
+
+    def reread(self) -> None:
+        """Take the owner's present weights over."""
+        for mine, theirs in zip(self.model.weights, self.owner.weights, strict=True):
+            if mine is not theirs:
+                mine.assign(tf.cast(tf.convert_to_tensor(theirs), mine.dtype))
+
+    def owned(self) -> NDArray[np.floating]:
+        """Return the trainable weights of the user's model as one vector [n]."""
+        return np.concatenate(
+            [np.ravel(np.asarray(tf.convert_to_tensor(one))) for one in self.owner.trainable_variables]
+        )
+
+    def drawn(self, seed: int) -> NDArray[np.floating]:
+        """Return other initial weights [n], by the layers' own initializers.
+
+        Args:
+            seed: Decides them, whatever seeds the initializers have.
+
+        Raises:
+            DataError: A layer cannot be made again from its config.
+        """
+        return Network(with_seed(self.model, seed)).params()
 
     @property
     def whole(self) -> keras.Model:
@@ -68,14 +94,14 @@ def adopt(model: keras.Model, inputs: Mapping[str, tuple[int, ...]], precision: 
     Raises:
         DataError: A model that cannot be fitted, or made again.
     """
-    traced = as_functional(model, inputs)
+    whole = traced = as_functional(model, inputs)
     types = {str(variable.dtype) for variable in traced.trainable_variables}
     if precision is not None and types and types != {precision}:
         traced = in_precision(traced, precision)
     dtype = precision or min(types, default=keras.config.floatx())
     if len(traced.inputs) > 1:
         traced = with_flat_input(traced, list(inputs.values()), dtype)
-    return AdoptedNetwork(model, traced)
+    return AdoptedNetwork(model, traced, whole)
 
 
 def as_functional(model: keras.Model, inputs: Mapping[str, tuple[int, ...]]) -> keras.Model:
@@ -118,13 +144,53 @@ def in_precision(model: keras.Model, dtype: str) -> keras.Model:
         return type(layer).from_config({**config, "dtype": dtype} if "dtype" in config else config)
 
     def copied() -> keras.Model:
-        # Only functional models are cloned with the models inside them.
-        whole = keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], model.outputs)
-        copy = keras.models.clone_model(whole, clone_function=again, recursive=True)
+        copy = _made_again(model, again)
         copy.set_weights(model.get_weights())
         return copy
 
     return _or_data_error(copied, f"{type(model).__name__} cannot be made again in {dtype}")
+
+
+def with_seed(model: keras.Model, seed: int) -> keras.Model:
+    """Return a copy of a model with initial weights of another seed.
+
+    Raises:
+        DataError: A layer cannot be made again from its config.
+    """
+    numbers = itertools.count()
+
+    def seeded(value: Any) -> Any:
+        """Give each initializer in a config a seed of its own."""
+        if isinstance(value, Mapping):
+            # numpy's counter-based streams are far apart for neighbouring seeds; Keras takes 31 bits.
+            drawn = {"seed": int(np.random.default_rng([seed, next(numbers)]).integers(2**31))}
+            return {key: seeded(one) for key, one in value.items()} | (drawn if "seed" in value else {})
+        return [seeded(one) for one in value] if isinstance(value, list) else value
+
+    def again(layer: keras.Layer) -> keras.Layer:
+        return type(layer).from_config(seeded(layer.get_config()))
+
+    what = f"{type(model).__name__} cannot be made again with other initial weights"
+    return _or_data_error(lambda: _made_again(model, again), what)
+
+
+def _made_again(model: keras.Model, again: Callable[[keras.Layer], keras.Layer]) -> keras.Model:
+    # Only functional models are cloned with the models inside them.
+    whole = keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], model.outputs)
+    return keras.models.clone_model(whole, clone_function=again, recursive=True)
+
+
+def ends_in(model: keras.Model | None, activation: str) -> bool:
+    """Whether the last layer of a model has an activation."""
+    layers = getattr(model, "layers", None)
+    while layers and isinstance(layers[-1], keras.Model):
+        layers = layers[-1].layers
+    if not layers:
+        return False
+    last = layers[-1]
+    if isinstance(last, keras.layers.Softmax):
+        return activation == "softmax"
+    return getattr(getattr(last, "activation", None), "__name__", "") == activation
 
 
 def with_flat_input(model: keras.Model, shapes: Sequence[tuple[int, ...]], dtype: str) -> keras.Model:

@@ -14,6 +14,7 @@ import numpy as np
 import tensorflow as tf
 
 from lmrun.curvature.batch import Rows, for_kernels
+from lmrun.curvature.compiled import CompiledNest
 from lmrun.curvature.kernels import Kernels
 from lmrun.optimizers.base import State, StepInfo
 from lmrun.status import DIVERGED
@@ -79,9 +80,10 @@ class FirstOrder:
         self.rule = rule
         self.kernels = kernels
         fuse = rule.pure
-        self._full = tf.function(self._full_batch, jit_compile=fuse, autograph=False)
-        self._mini = tf.function(self._mini_batches, jit_compile=fuse, autograph=False)
-        self._evaluate = tf.function(self._loss_and_gradient, jit_compile=fuse, autograph=False)
+        # Not `tf.function` itself: XLA would keep the machine code of every optimizer that was ever made.
+        self._full = CompiledNest(self._full_batch, fuse=fuse)
+        self._mini = CompiledNest(self._mini_batches, fuse=fuse)
+        self._evaluate = CompiledNest(self._loss_and_gradient, fuse=fuse)
 
     def init(self, rows: Rows, params: Tensor, full_batch: bool) -> State:
         """Return the state before the first step; the full batch carries loss and gradient there."""

@@ -56,7 +56,9 @@ class KerasRule:
     def __init__(self, config: KerasOptimizerConfig, network: Network) -> None:
         self.network = network
         try:
-            self.optimizer = CLASSES[config.name](learning_rate=config.learning_rate, **config.arguments)
+            self.optimizer = CLASSES[config.name](
+                learning_rate=config.learning_rate, **{"name": config.name, **config.arguments}
+            )
         except (TypeError, ValueError) as error:
             reason = " ".join(str(error).split())
             raise ConfigError([f"optimizer: {config.name} refuses its arguments: {reason}"]) from error

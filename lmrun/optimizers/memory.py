@@ -34,7 +34,7 @@ class Memory:
         """Return the model with K in place of its J^T J, and what the next step needs to know of K."""
         if not self.share:
             return model, {}
-        algebra, curvature, weight = problem.algebra, model.curvature, problem.batch.weight
+        algebra, curvature, weight = problem.algebra, model.curvature, problem.weight
         count = int(state["kept_batches"] or 0)
         if state["kept"] is not None:
             share = min(self.share, count / (count + WARM_UP))

@@ -14,6 +14,7 @@ import tensorflow as tf
 from lmrun.config.stochastic import SubsetConfig
 from lmrun.curvature.problem import Problem
 from lmrun.curvature.selection import Selection
+from lmrun.errors import ConfigError
 from lmrun.seeding import Stream, generator
 
 
@@ -51,28 +52,48 @@ class RandomPart:
     """
 
     fraction: float
+    count: int | None = None
 
     def choose(self, problem: Problem) -> Selection:
         """At least one."""
         size = problem.kernels.network.size
-        count = max(1, round(self.fraction * size))
+        count = self._count(size)
         draw = generator(problem.seed, Stream.SUBSET, problem.step)
         places = np.sort(draw.choice(size, count, replace=False))
         return Selection(tf.constant(places.astype(np.int32)), size)
 
     def turns(self, problem: Problem) -> int:
         """Rounded up."""
-        return math.ceil(1 / self.fraction)
+        if self.count is None:
+            return math.ceil(1 / self.fraction)
+        return math.ceil(problem.kernels.network.size / self.count)
+
+    def _count(self, size: int) -> int:
+        if self.count is None:
+            return max(1, round(self.fraction * size))
+        if self.count > size:
+            words = f"should be at most the number of parameters, {size}, not {self.count}"
+            raise ConfigError([f"optimizer.subset.count: {words}"])
+        return self.count
 
 
 @dataclass(frozen=True)
 class ByLayer:
-    """One layer with parameters after the other: block coordinate descent."""
+    """One layer with parameters at a time: block coordinate descent.
+
+    Args:
+        drawn: Whether each step draws its layer, from (seed, step); else they take turns.
+    """
+
+    drawn: bool = False
 
     def choose(self, problem: Problem) -> Selection:
-        """The layer whose turn it is after so many steps."""
+        """The layer whose turn it is after so many steps, or any."""
         layers = _layers(problem)
-        return _range(*layers[problem.step % len(layers)], problem.kernels.network.size)
+        place = problem.step % len(layers)
+        if self.drawn:
+            place = int(generator(problem.seed, Stream.SUBSET, problem.step).integers(len(layers)))
+        return _range(*layers[place], problem.kernels.network.size)
 
     def turns(self, problem: Problem) -> int:
         """As many as layers."""
@@ -91,8 +112,8 @@ def _range(start: int, end: int, size: int) -> Selection:
 WHOLE = Whole()
 SUBSETS: dict[str, Callable[[Any], Subset]] = {
     "none": lambda config: WHOLE,
-    "random": lambda config: RandomPart(config.fraction),
-    "layer": lambda config: ByLayer(),
+    "random": lambda config: RandomPart(config.fraction, config.count),
+    "layer": lambda config: ByLayer(config.order == "random"),
 }
 
 

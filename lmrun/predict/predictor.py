@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -11,12 +13,14 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.datasets.checks import numbers
+from lmrun.datasets.columns import Columns
 from lmrun.datasets.npz import open_npz
 from lmrun.datasets.read_arrays import Samples
 from lmrun.datasets.table_files import read_parts
 from lmrun.errors import DataError, RunDirectoryError, UsageError
 from lmrun.runs.files import read_json
 from lmrun.runs.layout import RunDirectory
+from lmrun.runs.summary import check_result
 
 ROWS = 65_536
 """Of a part: large enough for the processor, small enough for any memory."""
@@ -27,11 +31,12 @@ class Predictor:
     """A model in the user's units.
 
     Attributes:
-        model: The Keras model; its outputs are values, logits of yes, or a logit per class.
+        model: The Keras model; its outputs are values, logits or probabilities of yes, or one per class.
         inputs: The columns that it reads, in their order; images have a single one.
         targets: What it predicts.
         classes: Number of exclusive classes, 0 where there are none.
-        answers: Whether its outputs are logits of yes and no.
+        answers: Whether its outputs are of yes and no.
+        probabilities: Whether its outputs are probabilities already, not logits.
         samples: Where the samples of NPZ and MAT files lie, as in its training data.
     """
 
@@ -40,12 +45,23 @@ class Predictor:
     targets: tuple[str, ...]
     classes: int
     answers: bool = False
+    probabilities: bool = False
     samples: Samples = "rows"
+
+    @cached_property
+    def flat(self) -> Any:
+        """The model with all its inputs side by side."""
+        if len(self.model.inputs) == 1:
+            return self.model
+        from lmrun.models.adopted import with_flat_input
+
+        inputs = self.model.inputs
+        return with_flat_input(self.model, [one.shape[1:] for one in inputs], str(inputs[0].dtype))
 
     @property
     def input_shape(self) -> tuple[int, ...]:
         """Of one row."""
-        return tuple(self.model.input_shape[1:])
+        return tuple(self.flat.input_shape[1:])
 
     def predict(self, values: NDArray[Any]) -> dict[str, NDArray[Any]]:
         """Return the predicted columns for inputs [rows, ...]."""
@@ -55,8 +71,13 @@ class Predictor:
         """Return values, or probabilities where there are classes, [rows, outputs] for inputs [rows, ...]."""
         import tensorflow as tf
 
+        from lmrun.models.network import stacked
+
         # Not `predict`, which rounds its inputs to float32.
-        outputs = np.asarray(self.model(tf.constant(values, self.model.inputs[0].dtype), training=False))
+        given = tf.constant(values, self.flat.inputs[0].dtype)
+        outputs = np.asarray(stacked(self.flat(given, training=False)))
+        if self.probabilities:
+            return outputs
         if self.classes:
             from scipy.special import softmax
 
@@ -137,6 +158,7 @@ def load_predictor(run: RunDirectory) -> Predictor:
     import keras
 
     import lmrun.models.formula  # noqa: F401 - registers the layer of formulas
+    from lmrun.models.adopted import ends_in
 
     if not run.model.is_file():
         raise RunDirectoryError(
@@ -146,9 +168,16 @@ def load_predictor(run: RunDirectory) -> Predictor:
     columns = read_json(run.manifest).get("columns")
     if not isinstance(columns, Mapping):
         raise RunDirectoryError(f"{run.manifest} does not say what the model reads. Train again.")
+    check_result(run, run.model)
     try:
-        model = keras.models.load_model(run.model, compile=False)
+        model = keras.models.load_model(run.model, compile=False, safe_mode=True)
     except (OSError, ValueError, KeyError, TypeError) as error:
+        unknown = re.search(r"Could not locate class '(\w+)'", str(error))
+        if unknown:
+            raise RunDirectoryError(
+                f"{run.model} needs the class {unknown[1]} of a program's own, which this command does not "
+                "know. Use the model where the class is: keras.models.load_model in that program."
+            ) from error
         raise RunDirectoryError(f"{run.model} is damaged: {error}. Train again.") from error
     return Predictor(
         model,
@@ -156,6 +185,8 @@ def load_predictor(run: RunDirectory) -> Predictor:
         targets=tuple(columns["targets"]),
         classes=int(columns["classes"]),
         answers=columns["task"] == "classification" and not columns["classes"],
+        probabilities=columns["task"] == "classification"
+        and ends_in(model, "softmax" if columns["classes"] else "sigmoid"),
         samples=columns.get("samples", "rows"),
     )
 
@@ -183,9 +214,21 @@ def predicted(
             yield predictor.predict(images[start : start + rows])
         return
     for columns in read_parts(path, rows, samples or predictor.samples):
-        made = predictor.predict(numbers(columns, [columns.single(name) for name in predictor.inputs]))
+        made = predictor.predict(numbers(columns, _read(columns, predictor.inputs, shape[0])))
         named = {f"{name}_predicted" if name in columns.values else name: made[name] for name in made}
         yield {**columns.values, **named}
+
+
+def _read(columns: Columns, names: Sequence[str], width: int) -> Sequence[str]:
+    """The columns that a model of some width reads; of very many, an array of the file has all."""
+    if len(names) == width:
+        return [columns.single(name) for name in names]
+    found = columns.expand(names)
+    if len(found) != width:
+        raise DataError(
+            f"{columns.path}: {', '.join(names)} are {len(found)} numbers per row; the model reads {width}."
+        )
+    return found
 
 
 def read_images(path: str, name: str, shape: Sequence[int]) -> NDArray[Any]:

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import io
 import json
 import zipfile
 import zlib
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -14,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lmrun.errors import RunDirectoryError
-from lmrun.runs.files import replacing
+from lmrun.runs.files import cannot_write, replacing
 from lmrun.runs.layout import CHECKPOINT_PATTERN, RunDirectory
 
 SCHEMA_VERSION = 1
@@ -42,15 +44,21 @@ class Checkpoint:
         step: Number of steps done.
         arrays: By name, of any shape and any dtype but object.
         metadata: Whatever JSON can say, NaN and infinities included.
+        documents: Copies of the run's text files by their names, for when those are damaged.
     """
 
     step: int
     arrays: dict[str, NDArray[Any]] = field(default_factory=dict)
     metadata: dict[str, Any] = field(default_factory=dict)
+    documents: dict[str, str] = field(default_factory=dict)
 
 
 def write_checkpoint(
-    run: RunDirectory, step: int, arrays: Mapping[str, NDArray[Any]], metadata: Mapping[str, Any]
+    run: RunDirectory,
+    step: int,
+    arrays: Mapping[str, NDArray[Any]],
+    metadata: Mapping[str, Any],
+    documents: Mapping[str, str] | None = None,
 ) -> None:
     """Write the checkpoint of a step and keep the one before it; all others go.
 
@@ -58,23 +66,35 @@ def write_checkpoint(
     earlier checkpoint because the latest one was damaged.
 
     Raises:
-        RunDirectoryError: It cannot be written; the older ones are still there.
+        StorageError: It cannot be written; the older ones are still there.
         TypeError: An array holds objects, or the metadata cannot be said in JSON.
     """
     values = [np.asarray(array) for array in arrays.values()]
     if any(value.dtype.hasobject for value in values):
         raise TypeError("a checkpoint holds numbers and text, not objects")
     head = json.dumps(
-        {"schema_version": SCHEMA_VERSION, "step": step, "arrays": list(arrays), "metadata": dict(metadata)}
+        {
+            "schema_version": SCHEMA_VERSION,
+            "step": step,
+            "arrays": list(arrays),
+            "metadata": dict(metadata),
+            "documents": dict(documents or {}),
+        }
     )
     # Members are numbered, as a parameter's name may hold what a ZIP member's must not.
     members: dict[str, Any] = {
         _HEAD: np.array(head),
         **{_member(index): value for index, value in enumerate(values)},
     }
-    run.checkpoints.mkdir(exist_ok=True)
-    with replacing(run.checkpoint(step)) as temporary, temporary.open("xb") as file:
-        np.savez(file, **members)
+    # In memory first: on a full disk an archive that is half written complains once more as it is closed.
+    content = io.BytesIO()
+    np.savez(content, **members)
+    try:
+        run.checkpoints.mkdir(exist_ok=True)
+    except OSError as error:
+        raise cannot_write(run.checkpoints, error) from error
+    with replacing(run.checkpoint(step)) as temporary:
+        temporary.write_bytes(content.getbuffer())
     _remove_all_but(run, step)
 
 
@@ -84,14 +104,20 @@ def read_checkpoint(run: RunDirectory) -> Checkpoint | None:
     Raises:
         RunDirectoryError: There are checkpoints, but each one is damaged.
     """
-    paths = _newest_first(run)
-    for path in paths:
-        checkpoint = _read(path)
+    any_there = False
+    for _, checkpoint in checkpoints_of(run):
         if checkpoint is not None:
             return checkpoint
-    if paths:
+        any_there = True
+    if any_there:
         raise RunDirectoryError(f"All checkpoints in {run.checkpoints} are damaged. Train the run again.")
     return None
+
+
+def checkpoints_of(run: RunDirectory) -> Iterator[tuple[Path, Checkpoint | None]]:
+    """Yield the checkpoints, the newest first; None for one that is damaged."""
+    for path in _newest_first(run):
+        yield path, _read(path)
 
 
 def _read(path: Path) -> Checkpoint | None:
@@ -105,7 +131,7 @@ def _read(path: Path) -> Checkpoint | None:
             if head["schema_version"] != SCHEMA_VERSION:
                 return None
             arrays = {name: members[_member(index)] for index, name in enumerate(head["arrays"])}
-            return Checkpoint(step=head["step"], arrays=arrays, metadata=head["metadata"])
+            return Checkpoint(head["step"], arrays, head["metadata"], head.get("documents", {}))
     except _DAMAGE:
         return None
 
@@ -124,4 +150,6 @@ def _remove_all_but(run: RunDirectory, step: int) -> None:
     kept = {written, *[path for path in paths if path < written][:_KEPT_BEFORE]}
     for path in paths:
         if path not in kept:
-            path.unlink(missing_ok=True)
+            # One too many does no harm.
+            with suppress(OSError):
+                path.unlink()

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from lmrun.errors import RunDirectoryError, UsageError
-from lmrun.runs.files import sync, temporary_name, write_json_atomically, write_text_atomically
+from lmrun.runs.checksums import FILES, checksums_of
+from lmrun.runs.files import cannot_write, sync, temporary_name, write_sealed_json, write_text_atomically
 from lmrun.runs.layout import RunDirectory
 
 LATEST = "latest"
@@ -72,7 +73,7 @@ def create_run(
     finally:
         shutil.rmtree(hidden, ignore_errors=True)
     raise RunDirectoryError(
-        f"{runs_dir / names[0]} exists and is not overwritten. Choose another --name, or remove it first."
+        f"{runs_dir / names[0]} exists and is not overwritten. Choose another name, or remove it first."
     )
 
 
@@ -104,11 +105,15 @@ def _fill(
     run: RunDirectory, config_yaml: str, source: str, overrides: Sequence[str], manifest: Mapping[str, Any]
 ) -> None:
     for folder in run.folders:
-        folder.mkdir()
+        try:
+            folder.mkdir()
+        except OSError as error:
+            raise cannot_write(folder, error) from error
     write_text_atomically(run.config, config_yaml)
     write_text_atomically(run.source, source)
     write_text_atomically(run.overrides, "".join(f"{override}\n" for override in overrides))
-    write_json_atomically(run.manifest, manifest)
+    files = checksums_of(run, (run.config, run.source, run.overrides))
+    write_sealed_json(run.manifest, {**manifest, FILES: files})
 
 
 def _rename_to_new(hidden: Path, target: Path) -> bool:

@@ -11,7 +11,8 @@ from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import Any
 
-from lmrun.errors import RunDirectoryError
+from lmrun.errors import RunDirectoryError, StorageError
+from lmrun.runs.checksums import is_sealed, seal, seal_holds
 
 TEMPORARY_PREFIX = ".tmp-"
 
@@ -29,7 +30,7 @@ def replacing(path: Path) -> Iterator[Path]:
     all of the new one. On an error the temporary file is removed and `path` stays as it was.
 
     Raises:
-        RunDirectoryError: The file cannot be written.
+        StorageError: The file cannot be written.
     """
     temporary = path.with_name(temporary_name(path.name))
     try:
@@ -38,13 +39,16 @@ def replacing(path: Path) -> Iterator[Path]:
         os.replace(temporary, path)
         sync(path.parent)
     except OSError as error:
-        reason = error.strerror or str(error)
-        raise RunDirectoryError(
-            f"Cannot write {path}: {reason}. Check the folder's permissions and the free space."
-        ) from error
+        raise cannot_write(path, error) from error
     finally:
         with suppress(OSError):
             temporary.unlink()
+
+
+def cannot_write(path: Path, error: OSError) -> StorageError:
+    """Say that a file cannot be written, and why."""
+    reason = error.strerror or str(error)
+    return StorageError(f"Cannot write {path}: {reason}. Check the folder's permissions and the free space.")
 
 
 def sync(path: Path) -> None:
@@ -64,7 +68,7 @@ def remove_leftovers(folder: Path) -> None:
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Replace a text file (UTF-8, line ends as given) as a whole, or raise RunDirectoryError."""
+    """Replace a text file (UTF-8, line ends as given) as a whole, or raise StorageError."""
     with replacing(path) as temporary:
         temporary.write_text(text, encoding="utf-8", newline="")
 
@@ -76,10 +80,20 @@ def write_json_atomically(path: Path, data: Mapping[str, Any]) -> None:
     arrays become numbers and lists, paths become text.
 
     Raises:
-        RunDirectoryError: The file cannot be written.
+        StorageError: The file cannot be written.
         TypeError: A value has no meaning in JSON.
     """
     write_text_atomically(path, to_json(data))
+
+
+def write_sealed_json(path: Path, data: Mapping[str, Any]) -> None:
+    """Replace a JSON file as `write_json_atomically` does, with its checksum in the first line.
+
+    Raises:
+        StorageError: The file cannot be written.
+        TypeError: A value has no meaning in JSON.
+    """
+    write_text_atomically(path, seal(to_json(data)))
 
 
 def to_json(data: Mapping[str, Any]) -> str:
@@ -88,19 +102,26 @@ def to_json(data: Mapping[str, Any]) -> str:
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """Read a JSON file that holds one object.
+    """Read a JSON file that holds one object; the checksum in its first line, where it has one, is checked.
 
     Raises:
         RunDirectoryError: The file is missing or damaged.
     """
     try:
-        data = json.loads(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        data = json.loads(text)
     except OSError as error:
         raise RunDirectoryError(f"Cannot read {path}: {error.strerror}. Is this a run directory?") from error
     except (ValueError, RecursionError) as error:
         raise RunDirectoryError(f"{path} is damaged: {error}. Restore it, or train again.") from error
     if not isinstance(data, dict):
         raise RunDirectoryError(f"{path} is damaged: it holds no object. Restore it, or train again.")
+    if is_sealed(text):
+        if not seal_holds(text):
+            raise RunDirectoryError(
+                f"{path} is damaged: it is not what was written there (SHA-256). Restore it, or train again."
+            )
+        del data["checksum"]
     return data
 
 

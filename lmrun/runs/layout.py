@@ -47,6 +47,16 @@ class RunDirectory:
         return self.path / "manifest.json"
 
     @property
+    def documents(self) -> tuple[Path, ...]:
+        """What a run begins with; every checkpoint has copies."""
+        return (self.config, self.source, self.overrides, self.manifest)
+
+    @property
+    def results(self) -> tuple[Path, ...]:
+        """What a run ends with, less its summary."""
+        return (self.metrics, self.last_weights, self.best_weights, self.model)
+
+    @property
     def metrics(self) -> Path:
         """One row per step or epoch."""
         return self.path / "metrics.csv"

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from lmrun.errors import RunDirectoryError
+from lmrun.runs.checksums import damaged_files, said_of
 from lmrun.runs.files import names_in, number, read_json, read_yaml
 from lmrun.runs.labels import Labels, read_labels
 from lmrun.runs.layout import RunDirectory
@@ -86,13 +87,18 @@ def list_entries(runs_dir: Path) -> list[Entry]:
     return sorted(entries, key=lambda entry: (entry.started, entry.run.name), reverse=True)
 
 
-def read_entry(run: RunDirectory) -> Entry:
+def read_entry(run: RunDirectory, *, thorough: bool = False) -> Entry:
     """Read what is known of a run; what cannot be read makes it a damaged one.
 
-    Of `metrics.csv` the header is looked at, and the last row of a run that has not ended.
+    Of `metrics.csv` the header is looked at, and the last row of a run that has not ended; of all files that
+    have a checksum, the sizes.
+
+    Args:
+        run: The run.
+        thorough: Whether every byte is looked at, and the checkpoints.
     """
     try:
-        entry = _read(run)
+        entry = _read(run, thorough)
     except RunDirectoryError as error:
         return Entry(run, DAMAGED, problem=str(error))
     # What is damaged here takes nothing from what is known.
@@ -113,7 +119,7 @@ def _with_metrics(entry: Entry) -> Entry:
     return entry
 
 
-def _read(run: RunDirectory) -> Entry:
+def _read(run: RunDirectory, thorough: bool) -> Entry:
     if not run.exists:
         missing = [path.name for path in (run.config, run.manifest) if not path.is_file()]
         raise RunDirectoryError(f"Missing: {' and '.join(missing)}. Remove it: lmrun rm {run.path}")
@@ -121,6 +127,24 @@ def _read(run: RunDirectory) -> Entry:
     names = {key: _word(manifest.get(key)) for key in ("dataset", "optimizer")}
     if None in names.values():
         names = _names(run)
+    entry = _known(run, manifest, names, summary)
+    damaged = list(damaged_files(run, manifest, summary, thorough=thorough))
+    if thorough and entry.state != RUNNING:
+        # Loads NumPy, for which a list of runs does not wait.
+        from lmrun.runs.checkpoints import checkpoints_of
+
+        damaged += [path for path, checkpoint in checkpoints_of(run) if checkpoint is None]
+    if damaged:
+        return replace(entry, state=DAMAGED, problem=said_of(run, *damaged))
+    return entry
+
+
+def _known(
+    run: RunDirectory,
+    manifest: Mapping[str, Any],
+    names: Mapping[str, Any],
+    summary: Mapping[str, Any] | None,
+) -> Entry:
     common = Entry(
         run,
         STOPPED,

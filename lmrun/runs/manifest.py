@@ -11,7 +11,7 @@ from importlib.metadata import PackageNotFoundError, version
 from typing import Any
 
 import lmrun
-from lmrun.runs.files import read_json, write_json_atomically
+from lmrun.runs.files import read_json, write_sealed_json
 from lmrun.runs.layout import RunDirectory
 
 SCHEMA_VERSION = 1
@@ -70,12 +70,13 @@ def build_manifest(
 
 
 def finish_manifest(run: RunDirectory) -> None:
-    """Add the time of the end.
+    """Add the time of the end; a clock that was set back meanwhile lets no run end before it began.
 
     Raises:
         RunDirectoryError: The manifest is missing or damaged, or cannot be written.
     """
-    write_json_atomically(run.manifest, {**read_json(run.manifest), "finished": now()})
+    manifest = read_json(run.manifest)
+    write_sealed_json(run.manifest, {**manifest, "finished": max(now(), str(manifest.get("started") or ""))})
 
 
 def now() -> str:

@@ -3,65 +3,33 @@
 from __future__ import annotations
 
 import io
-import math
-import operator
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from types import TracebackType
 from typing import TYPE_CHECKING, Any, Self
 
 from lmrun.errors import RunDirectoryError
-from lmrun.runs.files import sync
+from lmrun.runs.appended import Appended
+from lmrun.runs.columns import (
+    COLUMNS,
+    FLAGS,
+    FORMATS,
+    HEADER,
+    PARSERS,
+    Row,
+    cells_of,
+    check_header,
+    columns_of,
+    line_of,
+)
+from lmrun.runs.files import cannot_write, sync
 from lmrun.runs.layout import RunDirectory
+from lmrun.runs.summary import check_result
 
 if TYPE_CHECKING:
     import pandas
 
-Row = Mapping[str, float | int | bool | None]
-
-
-def _integer(value: Any) -> str:
-    return str(operator.index(value))
-
-
-def _floating(value: Any) -> str:
-    return repr(float(value))
-
-
-def _flag(value: Any) -> str:
-    return "true" if value else "false"
-
-
-_FORMATS: dict[str, Callable[[Any], str]] = {
-    "step": _integer,
-    "epoch": _integer,
-    "seconds": _floating,
-    "loss": _floating,
-    "validation_loss": _floating,
-    "validation_accuracy": _floating,
-    "damping": _floating,
-    "gain_ratio": _floating,
-    "step_norm": _floating,
-    "gradient_norm": _floating,
-    "accepted": _flag,
-    "attempts": _integer,
-    "invalid_attempts": _integer,
-    "effective_parameters": _floating,
-    "alpha": _floating,
-    "beta": _floating,
-}
-_PARSERS: dict[Callable[[Any], str], tuple[Any, Callable[[str], Any], float | None]] = {
-    _integer: ("Int64", int, None),
-    _floating: ("float64", float, math.nan),
-    _flag: ("boolean", {"true": True, "false": False}.__getitem__, None),
-}
-"""How each format is read: the column's dtype, the parser of a value, and what stands for none."""
-
-COLUMNS = tuple(_FORMATS)
-_COLUMN_SET = frozenset(COLUMNS)
-_HEADER = (",".join(COLUMNS) + "\n").encode()
-_FIRST_COLUMNS = 13
-"""Of the first version; later ones add some at the end."""
+__all__ = ["COLUMNS", "MetricsWriter", "Row", "check_columns", "last_row", "read_metrics"]
 
 
 class MetricsWriter:
@@ -81,7 +49,10 @@ class MetricsWriter:
     def __init__(self, run: RunDirectory) -> None:
         self._path = run.metrics
         self._rows = _open_for_append(self._path, None)
-        self._file = self._path.open("ab")
+        try:
+            self._file = Appended(self._path)
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
 
     @classmethod
     def resume(cls, run: RunDirectory, rows: int) -> Self:
@@ -98,6 +69,11 @@ class MetricsWriter:
         """Number of complete rows in the file, the header not counted."""
         return self._rows
 
+    @property
+    def checksum(self) -> str:
+        """SHA-256 of the file with these rows."""
+        return self._file.checksum
+
     def write(self, rows: Sequence[Row]) -> None:
         """Append a block of rows, with one call to the operating system for all of them.
 
@@ -107,18 +83,24 @@ class MetricsWriter:
         Raises:
             ValueError: A row names an unknown column.
             TypeError: A whole-number column is given something else.
-            RunDirectoryError: The file cannot be written.
+            StorageError: The file cannot be written.
         """
         try:
-            self._file.write("".join([_line(row) for row in rows]).encode())
-            self._file.flush()
+            self._file.write("".join([line_of(row) for row in rows]).encode())
         except OSError as error:
-            raise _cannot_write(self._path, error) from error
+            raise cannot_write(self._path, error) from error
         self._rows += len(rows)
 
     def sync(self) -> None:
-        """Force the rows to the disk: before a checkpoint that counts on them, lest a power cut take them."""
-        sync(self._path)
+        """Force the rows to the disk: before a checkpoint that counts on them, lest a power cut take them.
+
+        Raises:
+            StorageError: The disk does not take them.
+        """
+        try:
+            sync(self._path)
+        except OSError as error:
+            raise cannot_write(self._path, error) from error
 
     def close(self) -> None:
         """Close the file; closing twice does nothing."""
@@ -144,18 +126,19 @@ def read_metrics(run: RunDirectory) -> pandas.DataFrame:
     """
     import pandas
 
+    check_result(run, run.metrics)
     try:
         content = run.metrics.read_text(encoding="utf-8") if run.metrics.exists() else ""
     except (OSError, UnicodeDecodeError) as error:
         raise RunDirectoryError(f"Cannot read {run.metrics}: {error}. Restore it, or train again.") from error
-    header, *lines = content.split("\n")[:-1] or [_HEADER.decode().rstrip()]
-    columns = _columns_of(run.metrics, f"{header}\n".encode())
+    header, *lines = content.split("\n")[:-1] or [HEADER.decode().rstrip()]
+    columns = columns_of(run.metrics, f"{header}\n".encode())
     # Not `pandas.read_csv`: some of its versions round floats.
-    cells = list(zip(*_split(run.metrics, lines, len(columns)), strict=True)) or [()] * len(columns)
+    cells = list(zip(*cells_of(run.metrics, lines, len(columns)), strict=True)) or [()] * len(columns)
     cells += [("",) * len(lines)] * (len(COLUMNS) - len(columns))
     table = {}
-    for (column, form), texts in zip(_FORMATS.items(), cells, strict=True):
-        dtype, parse, missing = _PARSERS[form]
+    for (column, form), texts in zip(FORMATS.items(), cells, strict=True):
+        dtype, parse, missing = PARSERS[form]
         try:
             values = [parse(text) if text else missing for text in texts]
         except (ValueError, KeyError) as error:
@@ -179,10 +162,10 @@ def last_row(run: RunDirectory) -> dict[str, float]:
     try:
         with run.metrics.open("rb") as file:
             header = file.readline()
-            if not header.endswith(b"\n") and _HEADER.startswith(header):
+            if not header.endswith(b"\n") and HEADER.startswith(header):
                 # Killed while it began.
                 return {}
-            columns = _columns_of(run.metrics, header)
+            columns = columns_of(run.metrics, header)
             start = file.tell()
             end = file.seek(0, io.SEEK_END)
             file.seek(max(start, end - _TAIL))
@@ -193,12 +176,10 @@ def last_row(run: RunDirectory) -> dict[str, float]:
         raise RunDirectoryError(f"Cannot read {run.metrics}: {error}. Restore it, or train again.") from error
     if not lines:
         return {}
-    (cells,) = _split(run.metrics, lines[-1:], len(columns))
+    (cells,) = cells_of(run.metrics, lines[-1:], len(columns))
     try:
         return {
-            name: float(text)
-            for name, text in zip(columns, cells, strict=True)
-            if text and _FORMATS[name] is not _flag
+            name: float(text) for name, text in zip(columns, cells, strict=True) if text and name not in FLAGS
         }
     except ValueError as error:
         raise RunDirectoryError(f"{run.metrics} is damaged: {error}. Restore it, or train again.") from error
@@ -212,42 +193,13 @@ def check_columns(run: RunDirectory) -> None:
     """
     try:
         with run.metrics.open("rb") as file:
-            header = file.readline(len(_HEADER) + 1)
+            header = file.readline(len(HEADER) + 1)
     except FileNotFoundError:
         return
     except OSError as error:
         raise RunDirectoryError(f"Cannot read {run.metrics}: {error}. Restore it, or train again.") from error
-    if not _HEADER.startswith(header):
-        _columns_of(run.metrics, header)
-
-
-def _columns_of(path: Path, header: bytes) -> tuple[str, ...]:
-    """Return the columns of a file of this version or an earlier one."""
-    found = tuple(header.decode(errors="replace").rstrip("\n").split(","))
-    if len(found) < _FIRST_COLUMNS or found != COLUMNS[: len(found)]:
-        _check_header(path, header)
-    return found
-
-
-def _split(path: Path, lines: list[str], count: int) -> list[list[str]]:
-    cells = [line.split(",") for line in lines]
-    for number, found in enumerate(cells, start=2):
-        if len(found) != count:
-            raise RunDirectoryError(
-                f"{path}:{number} is damaged: {len(found)} values for {count} columns. "
-                "Restore the file, or train again."
-            )
-    return cells
-
-
-def _line(row: Row) -> str:
-    if not row.keys() <= _COLUMN_SET:
-        raise ValueError(f"unknown columns {sorted(row.keys() - _COLUMN_SET)}; known: {', '.join(COLUMNS)}")
-    get = row.get
-    return (
-        ",".join(["" if (value := get(column)) is None else form(value) for column, form in _FORMATS.items()])
-        + "\n"
-    )
+    if not HEADER.startswith(header):
+        columns_of(run.metrics, header)
 
 
 def _open_for_append(path: Path, rows: int | None) -> int:
@@ -257,16 +209,16 @@ def _open_for_append(path: Path, rows: int | None) -> int:
             file.seek(0)
             header = file.readline()
             if not header.endswith(b"\n"):
-                if not _HEADER.startswith(header):
-                    _check_header(path, header)
+                if not HEADER.startswith(header):
+                    check_header(path, header)
                 file.truncate(0)
-                file.write(_HEADER)
-                header = _HEADER
-            _check_header(path, header)
+                file.write(HEADER)
+                header = HEADER
+            check_header(path, header)
             found, end = _end_of_rows(file, len(header), rows)
             file.truncate(end)
     except OSError as error:
-        raise _cannot_write(path, error) from error
+        raise cannot_write(path, error) from error
     if rows is not None and found < rows:
         raise RunDirectoryError(
             f"{path} has {found} rows where the checkpoint counts {rows}: it was changed after the run. "
@@ -284,17 +236,3 @@ def _end_of_rows(file: io.BufferedIOBase | Any, start: int, rows: int | None) ->
             break
         count, end = count + 1, end + len(line)
     return count, end
-
-
-def _check_header(path: Path, header: bytes) -> None:
-    if header != _HEADER:
-        raise RunDirectoryError(
-            f"{path} has other columns than this version of lmrun writes; its first line should be "
-            f"{','.join(COLUMNS)}. Use the version in the run's manifest, or train again."
-        )
-
-
-def _cannot_write(path: Path, error: OSError) -> RunDirectoryError:
-    return RunDirectoryError(
-        f"Cannot write {path}: {error.strerror}. Check the folder's permissions and the free space."
-    )

@@ -55,7 +55,7 @@ def not_counted(experiment: Experiment) -> str | None:
     other_loss = no_least_squares(experiment)
     if other_loss is not None:
         return other_loss
-    size, rows = experiment.network.size, experiment.dataset.train.rows * experiment.dataset.outputs
+    size, rows = experiment.network.size, experiment.dataset.training_rows * experiment.dataset.outputs
     if rows * size**2 > MOST_WORK:
         shape = f"{rows:,} rows and {size:,} columns"
         return f"J has {shape}, and its factorization would take too long at the end of a run"

@@ -35,6 +35,8 @@ def conclude(
         return Undefined(NOT_FINITE)
     if without_squares is None:
         return answer(solution, level)
+    if experiment.reducer.workers > 1:
+        return Undefined(f"those of the loss {name} need all rows in one place, not on several workers")
     return robust_answer(solution, observations(experiment, params), Undefined(without_squares), level)
 
 

@@ -38,8 +38,9 @@ class Evaluator:
     def loss(self, params: Tensor) -> float:
         """Return the weighted mean loss."""
         kernels = self.experiment.kernels
-        total = sum(float(kernels.value(params, *chunk)) for chunk in self.batch.chunks)
-        return total / self.batch.weight
+        own = sum(float(kernels.value(params, *chunk)) for chunk in self.batch.chunks)
+        total, weight = self.experiment.reducer.total(own, self.batch.weight)
+        return float(total / weight)
 
     def accuracy(self, params: Tensor) -> float | None:
         """Return the weighted share of rows (binary: of elements) predicted right; None for regression."""
@@ -51,7 +52,7 @@ class Evaluator:
             if self.experiment.targets == "binary"
             else class_hits(outputs, targets)
         )
-        return float(np.average(correct, axis=0, weights=self.split.weights).mean())
+        return float(self._mean(correct).mean())
 
     def metrics(self, params: Tensor) -> dict[str, float]:
         """Return the loss, and accuracy for classes or rmse and r2 in the user's units for values."""
@@ -63,15 +64,22 @@ class Evaluator:
         back = self.experiment.dataset.target_map
         if back is not None:
             outputs, truth = back.inverse(outputs), back.inverse(truth)
-        weights = self.split.weights
-        squares = np.average((outputs - truth) ** 2, axis=0, weights=weights)
-        spread = np.average(
-            (truth - np.average(truth, axis=0, weights=weights)) ** 2, axis=0, weights=weights
-        )
+        squares = self._mean((outputs - truth) ** 2)
+        spread = self._mean((truth - self._mean(truth)) ** 2)
         metrics = {"loss": loss, "rmse": float(np.sqrt(np.mean(squares)))}
         if np.all(spread > 0):
             metrics["r2"] = float(1 - np.mean(squares / spread))
         return metrics
+
+    def _mean(self, values: NDArray[Any]) -> NDArray[np.float64]:
+        """The weighted mean of values [rows, ...] over the rows of all workers."""
+        given = np.ones(len(values)) if self.split.weights is None else self.split.weights
+        weights = given.reshape(given.shape + (1,) * (values.ndim - given.ndim)).astype(np.float64)
+        sums, totals = self.experiment.reducer.total(
+            np.sum(weights * values, axis=0, dtype=np.float64), np.sum(weights, axis=0)
+        )
+        mean: NDArray[np.float64] = sums / totals
+        return mean
 
 
 def evaluated_rows(experiment: Experiment, split: Split) -> int:

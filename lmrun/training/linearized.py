@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lmrun.build import Experiment
 from lmrun.curvature.batch import Rows, split_batch
 from lmrun.datasets.base import Affine, Split
-from lmrun.inference.solution import Solution, observe, triangle_of
+from lmrun.inference.solution import Solution, joined, observe, triangle_of
 from lmrun.training.roles import held_of
 
 Float64 = NDArray[np.float64]
@@ -43,12 +43,15 @@ def solution_of(experiment: Experiment, params: Any, *, known_sigma: bool = Fals
     """Linearize the training rows at params [n], chunk by chunk; J is never whole."""
     train, unit = experiment.dataset.train, unit_of(experiment)
     with tf.device(experiment.device):
-        triangle = triangle_of((rows[:-1].T, rows[-1]) for rows in tables(experiment, train, params))
+        own = triangle_of((rows[:-1].T, rows[-1]) for rows in tables(experiment, train, params))
+    triangle = joined(experiment.reducer.stack(own))
     return Solution(
         names=names_of(experiment),
         params=np.asarray(params, np.float64),
         triangle=float(unit.scale[0]) * triangle,
-        observed=observe(unit.inverse(np.asarray(train.targets, np.float64)), train.weights),
+        observed=observe(
+            unit.inverse(np.asarray(train.targets, np.float64)), train.weights, experiment.reducer.total
+        ),
         held=held_of(experiment, params),
         known_sigma=known_sigma,
         epsilon=float(np.finfo(experiment.config.precision).eps),

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import tensorflow as tf
@@ -16,15 +16,16 @@ from lmrun.runs.checkpoints import Checkpoint, read_checkpoint
 from lmrun.runs.layout import RunDirectory
 from lmrun.status import DIVERGED, FAILURES, MESSAGES, NO_IMPROVEMENT, START_NOT_FINITE, Status
 from lmrun.training import stopping
+from lmrun.training.company import LEFT_ALONE, Company
 from lmrun.training.driver import Driver
 from lmrun.training.drivers import make_driver
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.events import EventWriter
 from lmrun.training.interrupt import Interruption, listening
 from lmrun.training.progress import Progress
-from lmrun.training.recorder import Recorder, Row, RowsInMemory
+from lmrun.training.recorder import Nothing, Recorder, Row, RowsInMemory
 from lmrun.training.schedule import Schedule
-from lmrun.training.state import LoopState, unpack
+from lmrun.training.state import LoopState, shared_checkpoint, unpack
 from lmrun.training.tracker import Tracker, lower
 
 Tensor = Any
@@ -49,6 +50,7 @@ class Outcome:
         best_loss: The same at the best parameters.
         improved: Whether that is lower than the loss before the first step.
         model: The last parameters of the model [n].
+        distribution: Of several workers their number, and how many numbers each gave to sums per step.
     """
 
     status: Status
@@ -60,24 +62,28 @@ class Outcome:
     best_loss: float
     improved: bool
     model: Tensor
+    distribution: dict[str, float] | None = None
 
 
 def schedule_of(experiment: Experiment) -> Schedule:
     """Return the order of rows that the config describes."""
     training = experiment.config.training
     return Schedule(
-        experiment.dataset.train.rows, training.batch_size, training.shuffle, experiment.config.seed
+        experiment.dataset.training_rows, training.batch_size, training.shuffle, experiment.config.seed
     )
 
 
 def train(
-    experiment: Experiment, run: RunDirectory, progress: Progress, interruption: Interruption | None = None
+    experiment: Experiment,
+    run: RunDirectory | None,
+    progress: Progress,
+    interruption: Interruption | None = None,
 ) -> Outcome:
     """Train until a stopping rule holds, from the run's newest checkpoint where it has one.
 
     Args:
         experiment: What to train.
-        run: Where rows and checkpoints go.
+        run: Where rows and checkpoints go; None for workers beside the first one.
         progress: The display.
         interruption: Asks for an end; left out, signals do.
     """
@@ -87,6 +93,8 @@ def train(
             while loop.status is None:
                 loop.advance()
             return loop.end()
+        except LEFT_ALONE as error:
+            raise loop.company.left(error, loop.recorder) from None
         finally:
             loop.recorder.close()
 
@@ -114,25 +122,24 @@ class Loop:
         *,
         longest: int | None = None,
     ) -> None:
-        self.started = time.monotonic()
-        self.experiment = experiment
+        self.started, self.offset = time.monotonic(), 0.0
+        self.experiment, self.interruption = experiment, interruption
+        self.company = Company(experiment.reducer, interruption, self._seconds)
         self.training = experiment.config.training
-        self.interruption = interruption
         self.schedule = schedule_of(experiment)
         self.driver = make_driver(experiment, self.schedule)
         self.longest = min(longest or self.driver.most_steps, self.driver.most_steps)
         self.ceiling = DIVERGED * self.driver.zero_loss()
-        checkpoint = None if run is None else read_checkpoint(run)
-        self.recorder = self._recorder(run, progress, checkpoint)
+        checkpoint = shared_checkpoint(None if run is None else read_checkpoint(run), experiment.reducer)
         validation = experiment.dataset.validation
         validator = None if validation is None else Evaluator(experiment, validation)
         self.block = FIRST_BLOCK
         if checkpoint is None:
-            self.offset = 0.0
             self.state = fresh(experiment, self.driver)
         else:
             self.state = unpack(checkpoint, self.driver, experiment.network.size)
             self.offset = self.state.seconds
+        self.recorder = self._recorder(run, progress, checkpoint)
         self.tracker = Tracker(
             self.state,
             self.schedule,
@@ -147,10 +154,13 @@ class Loop:
             self.recorder.write([first])
             self.recorder.checkpoint(self.state, self._seconds(), now=True)
         self.status = self._at_start()
+        self.company.begin(self.state)
 
     def _recorder(
         self, run: RunDirectory | None, progress: Progress, checkpoint: Checkpoint | None
-    ) -> Recorder | RowsInMemory:
+    ) -> Recorder | RowsInMemory | Nothing:
+        if self.experiment.reducer.index > 0:
+            return Nothing()
         if run is None:
             return RowsInMemory(progress)
         # A run that was killed before its first checkpoint starts again, and so do its rows.
@@ -160,8 +170,9 @@ class Loop:
 
     def advance(self) -> list[Row]:
         """Call the optimizer once and return the rows of that; `status` says whether to go on."""
+        self.company.keep(self.state)
         rows = self._advance()
-        if self.status is None and (self.interruption.requested or self._pauses()):
+        if self.status is None and (self.company.asked or self._pauses()):
             self.status = Status.INTERRUPTED
         if self.status is None:
             self.recorder.checkpoint(self.state, self._seconds())
@@ -169,11 +180,12 @@ class Loop:
 
     def end(self) -> Outcome:
         """Settle what the run has led to; one that had ended already stays as it ended."""
+        distribution = self.company.distribution(self.state)
         state, status, seconds = self.state, self.status or Status.INTERRUPTED, self._seconds()
         if state.status is None:
             state.status = None if status is Status.INTERRUPTED else status
             self.recorder.checkpoint(state, seconds, now=True)
-        return self._outcome(status, seconds)
+        return replace(self._outcome(status, seconds), distribution=distribution)
 
     def _at_start(self) -> Status | None:
         state = self.state
@@ -257,7 +269,7 @@ class Loop:
         return stopping.Standing(
             step=state.step,
             epochs=self.schedule.epoch(state.step),
-            seconds=self._seconds(),
+            seconds=self.company.seconds,
             ceiling=max(self.ceiling, DIVERGED * state.initial_loss),
             since_best=state.since_best,
             full_batch=self.schedule.full_batch,

@@ -7,22 +7,20 @@ from dataclasses import dataclass
 from itertools import pairwise
 from pathlib import Path
 
-import numpy as np
 import psutil
 
-from lmrun.build import Experiment
+from lmrun.build import Experiment, assemble
 from lmrun.choices import solver_of
 from lmrun.config.datasets import DatasetConfig
 from lmrun.config.optimizers import SECOND_ORDER
 from lmrun.config.schema import Config
-from lmrun.curvature.batch import CHUNK_BYTES, KEPT_BYTES
-from lmrun.curvature.forms import SOLVERS, Sizes, held_bytes
-from lmrun.curvature.products import VALUE_BYTES
+from lmrun.curvature.batch import CHUNK_BYTES
+from lmrun.curvature.forms import SOLVERS, Sizes
 from lmrun.errors import MemoryRefusedError
-from lmrun.optimizers.first_order import FirstOrder
+from lmrun.training.estimate import Load, itemsize_of, load_of, matrix_bytes, parts, split_bytes
+from lmrun.training.fitting import advice, settings_that_fit
+from lmrun.training.free_memory import free_memory
 from lmrun.training.schedule import Schedule
-
-NO_MATRIX = "or what needs no matrix: lm with optimizer.solver=cg, or optimizer=adam"
 
 
 @dataclass(frozen=True)
@@ -39,8 +37,11 @@ class Plan:
         form: What a step is solved with (`curvature.forms`); None for first-order optimizers.
         held: All that this form holds beside the chunks.
         data: All arrays of the dataset.
-        needed: An estimate of all that the training holds at a time.
-        available: Free memory of the machine.
+        parts: What the training adds to the memory of the process, by what it is for (`training.estimate`).
+        needed: The sum of these.
+        resident: What the process holds before: libraries and data.
+        available: What is free.
+        available_of: Of what: the machine, a container, a GPU.
     """
 
     parameters: int
@@ -52,57 +53,35 @@ class Plan:
     form: str | None
     held: int
     data: int
+    parts: dict[str, int]
     needed: int
+    resident: int
     available: int
+    available_of: str
 
 
 def plan(experiment: Experiment, schedule: Schedule) -> Plan:
     """Estimate what a run needs."""
-    size = np.dtype(experiment.config.precision).itemsize
-    count = experiment.network.size
-    forms = experiment.forms
-    sizes = forms.sizes(schedule.size)
-    row = forms.row_bytes(schedule.size)
-    jacobian = sizes.rows * count * size
-    rows = forms.chunk_rows(schedule.size)
-    chunk = rows * row
-    dataset = experiment.dataset
-    data = sum(
-        split.inputs.nbytes + split.targets.nbytes + split.rows * size
-        for split in (dataset.train, dataset.validation, dataset.test)
-        if split is not None
-    )
-    whole = schedule.full_batch and experiment.config.training.batch_size != "growing"
-    if whole and not isinstance(experiment.optimizer, FirstOrder):
-        # NumPy's arrays, of which chunks are cut; those of small data are kept.
-        needed = data + min(data, KEPT_BYTES)
-    else:
-        # What batches are drawn from lies on the device, too, and is copied twice on its way there.
-        needed = 4 * data
-    needed += 16 * count * size
-    form, held = None, 0
-    if not isinstance(experiment.optimizer, FirstOrder):
-        form = "gram" if experiment.config.optimizer.name == "newton" else forms.name(schedule.size)
-        held = held_bytes(form, sizes)
-        if form == "cg":
-            # Chunks of products hold no Jacobian, but it passes by.
-            chunk += min(jacobian, CHUNK_BYTES)
-            values = schedule.size * row
-            held += values if values <= VALUE_BYTES else 0
-        # XLA holds a chunk about three times while it is put together, on every worker.
-        needed += held + 3 * chunk * sizes.workers
+    size = itemsize_of(experiment.config.precision)
+    load, dataset = load_of(experiment, schedule, size), experiment.dataset
+    found, free = parts(load), free_memory(experiment.device)
+    chunk = experiment.forms.chunk_rows(schedule.size)
+    splits = (dataset.train, dataset.validation, dataset.test)
     return Plan(
-        parameters=count,
+        parameters=load.sizes.parameters,
         rows=dataset.train.rows,
         batch_rows=schedule.size,
-        jacobian=jacobian,
-        jacobian_chunk=_jacobian_chunk(experiment, form, rows, jacobian),
-        gram=count * count * size,
-        form=form,
-        held=held,
-        data=data,
-        needed=needed,
-        available=int(psutil.virtual_memory().available),
+        jacobian=load.jacobian,
+        jacobian_chunk=_jacobian_chunk(experiment, load.form, chunk, load.jacobian),
+        gram=load.sizes.parameters**2 * size,
+        form=load.form,
+        held=found["matrices"],
+        data=sum(split_bytes(split, size) for split in splits if split is not None),
+        parts=found,
+        needed=sum(found.values()),
+        resident=int(psutil.Process().memory_info().rss),
+        available=free.bytes,
+        available_of=free.of,
     )
 
 
@@ -110,8 +89,7 @@ def _jacobian_chunk(experiment: Experiment, form: str | None, rows: int, jacobia
     """Bytes of J that are there at a time: all of it for a dual, else the table of a chunk."""
     if form == "dual":
         return jacobian
-    size = np.dtype(experiment.config.precision).itemsize
-    whole = experiment.kernels.table_bytes(rows, size)
+    whole = experiment.kernels.table_bytes(rows, itemsize_of(experiment.config.precision))
     return min(whole, CHUNK_BYTES) if form == "cg" else whole
 
 
@@ -141,19 +119,31 @@ def refuse_impossible(config: Config) -> None:
     Raises:
         MemoryRefusedError: The data or the parameters alone are larger than the free memory.
     """
-    size = np.dtype(config.precision).itemsize
-    count = network_parameters(config)
+    needed, free = least_needed(config), free_memory()
+    if needed <= free.bytes:
+        return
+    points = points_of(config.dataset)
+    fitting = settings_that_fit(config, least_needed, free.bytes, max(points, 1))
+    raise MemoryRefusedError(
+        f"The run needs at least {human(needed)} of memory ({points:,} generated points, "
+        f"{network_parameters(config):,} parameters), but {human(free.bytes)} {free.of} are free. "
+        f"{advice(fitting)}"
+    )
+
+
+def points_of(dataset: DatasetConfig) -> int:
+    """Return the points that a config asks for; 0 where a file decides."""
+    return 0 if dataset.name == "table" else dataset.points or 0
+
+
+def least_needed(config: Config) -> int:
+    """Return the bytes that a config needs however it is built: data, parameters, matrices."""
+    size, count, points = itemsize_of(config.precision), network_parameters(config), points_of(config.dataset)
     # Made in float64, whatever the precision, as inputs and targets.
-    points = 0 if config.dataset.name == "table" else config.dataset.points or 0
     data = points * (input_width(config.dataset) + 1) * 8 if config.dataset.name != "mnist" else 0
-    matrix = _least_held(config, Sizes(count, max(points, 1), size, 1))
-    needed, available = 2 * data + 4 * count * size + matrix, int(psutil.virtual_memory().available)
-    if needed > available:
-        raise MemoryRefusedError(
-            f"The run needs at least {human(needed)} of memory ({points:,} generated points, {count:,} "
-            f"parameters), but {human(available)} are free. Use fewer points or "
-            f"parameters, {NO_MATRIX}."
-        )
+    batch = config.training.batch_size
+    rows = min(points, batch) if isinstance(batch, int) else points
+    return 2 * data + 4 * count * size + _least_held(config, Sizes(count, max(rows, 1), size, 1))
 
 
 def _least_held(config: Config, sizes: Sizes) -> int:
@@ -161,7 +151,8 @@ def _least_held(config: Config, sizes: Sizes) -> int:
     if config.optimizer.name not in SECOND_ORDER:
         return 0
     newton = config.optimizer.name == "newton"
-    return held_bytes("gram" if newton else SOLVERS[solver_of(config)](sizes), sizes)
+    form = "gram" if newton else SOLVERS[solver_of(config)](sizes)
+    return matrix_bytes(Load(sizes, form, newton=newton))
 
 
 def peak_memory_bytes() -> int | None:
@@ -188,15 +179,28 @@ def human(size: float) -> str:
     return f"{size:.1f} TiB"
 
 
-def refuse_if_too_large(needs: Plan) -> None:
+def refuse_if_too_large(experiment: Experiment, schedule: Schedule) -> None:
     """Raise before a run that would not fit.
 
     Raises:
         MemoryRefusedError: It needs more than is free.
     """
-    if needs.needed > needs.available:
-        raise MemoryRefusedError(
-            f"The run needs about {human(needs.needed)} of memory (matrices for {needs.parameters:,} "
-            f"parameters: {human(needs.held)}), but {human(needs.available)} are free. Use fewer parameters, "
-            f"{NO_MATRIX}."
-        )
+    needs = plan(experiment, schedule)
+    if needs.needed <= needs.available:
+        return
+
+    def needed(config: Config) -> int:
+        # Data and network are there; what is told apart is how they are stepped on.
+        other = assemble(config, experiment.device, experiment.dataset, experiment.network)
+        training, size = config.training, itemsize_of(config.precision)
+        rows = Schedule(schedule.rows, training.batch_size, training.shuffle, config.seed)
+        return sum(parts(load_of(other, rows, size)).values())
+
+    fitting = settings_that_fit(experiment.config, needed, needs.available, needs.rows)
+    largest = sorted(needs.parts.items(), key=lambda part: -part[1])[:3]
+    raise MemoryRefusedError(
+        f"The run needs about {human(needs.needed)} of memory besides {human(needs.resident)} that the "
+        f"process holds already ({', '.join(f'{name}: {human(size)}' for name, size in largest)}; "
+        f"{needs.parameters:,} parameters), but {human(needs.available)} {needs.available_of} are free. "
+        f"{advice(fitting)}"
+    )

@@ -113,6 +113,7 @@ class Recorder:
         self.checkpoint_seconds = checkpoint_seconds
         self.sinks = sinks
         self.metrics = MetricsWriter.resume(run, rows) if run.metrics.exists() else MetricsWriter(run)
+        self.documents = {path.name: path.read_bytes().decode() for path in run.documents if path.is_file()}
         self._saved = self._written = time.monotonic()
         self._waiting: list[Row] = []
 
@@ -122,22 +123,23 @@ class Recorder:
         time_now = time.monotonic()
         if not self._waiting or (not now and time_now - self._written < ROW_SECONDS):
             return
-        self.metrics.write(self._waiting)
-        self.progress.update(self._waiting)
+        # Rows that cannot be written are not tried again on the way out.
+        waiting, self._waiting, self._written = self._waiting, [], time_now
+        self.metrics.write(waiting)
+        self.progress.update(waiting)
         for sink in self.sinks:
-            sink.write(self._waiting)
-        self._waiting, self._written = [], time_now
+            sink.write(waiting)
 
     def checkpoint(self, state: LoopState, seconds: float, *, now: bool = False) -> None:
         """Write a checkpoint when the last one is old enough, or `now`."""
         if not now and time.monotonic() - self._saved < self.checkpoint_seconds:
             return
         self.write([], now=True)
-        state.rows = self.metrics.rows
+        state.rows, state.rows_checksum = self.metrics.rows, self.metrics.checksum
         arrays, metadata = pack(state, self.driver)
         # The rows that a checkpoint counts must not be younger on the disk than the checkpoint.
         self.metrics.sync()
-        write_checkpoint(self.run, state.step, arrays, {**metadata, "seconds": seconds})
+        write_checkpoint(self.run, state.step, arrays, {**metadata, "seconds": seconds}, self.documents)
         self._saved = time.monotonic()
 
     def close(self) -> None:
@@ -169,6 +171,19 @@ class RowsInMemory:
 
     def checkpoint(self, state: LoopState, seconds: float, *, now: bool = False) -> None:
         """Nothing: there is no place for one."""
+
+    def close(self) -> None:
+        """Nothing waits."""
+
+
+class Nothing:
+    """What a worker leaves behind beside the one that has the run directory."""
+
+    def write(self, rows: list[Row], *, now: bool = False) -> None:
+        """Nothing."""
+
+    def checkpoint(self, state: LoopState, seconds: float, *, now: bool = False) -> None:
+        """Nothing."""
 
     def close(self) -> None:
         """Nothing waits."""

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from lmrun.build import Experiment
 from lmrun.curvature.batch import Batch, Rows, make_batch, split_batch
 from lmrun.curvature.problem import Problem
+from lmrun.distribution.shares import own
 from lmrun.optimizers.base import SecondOrder, State, StepInfo
 from lmrun.optimizers.lm import LevenbergMarquardt
 from lmrun.optimizers.polishing import Polished
@@ -28,7 +29,8 @@ Tensor = Any
 def full_problem(experiment: Experiment) -> Problem:
     """Return the problem over all training rows."""
     train, forms = experiment.dataset.train, experiment.forms
-    return _problem(experiment, split_batch(train, experiment.config.precision, forms.chunk_rows(train.rows)))
+    rows, places = forms.chunk_rows(train.rows), experiment.algebra.places
+    return _problem(experiment, split_batch(train, experiment.config.precision, rows, places))
 
 
 def problem_over(
@@ -45,12 +47,17 @@ def problem_over(
     Args:
         experiment: Gives model, loss and algebra.
         rows: All training rows.
-        indices: Which of them.
+        indices: Which of them, counted over all workers.
         chunk: Rows per chunk; by the size of what a chunk holds if not given.
         emphasis: Multiplies the rows' weights.
         passing: See `Problem`.
     """
-    chunk = chunk or experiment.forms.chunk_rows(len(indices))
+    chunk = chunk or experiment.forms.chunk_rows(-(-len(indices) // experiment.reducer.workers))
+    if experiment.reducer.workers > 1:
+        indices = own(experiment.dataset, indices)
+        if not len(indices):
+            # A batch without a row of this worker: any row, without weight.
+            indices, emphasis = np.zeros(1, np.int32), 0.0
     batch = make_batch(rows, indices, chunk, emphasis, experiment.kernels.draw)
     return _problem(experiment, batch, passing=passing)
 
@@ -65,6 +72,7 @@ def _problem(experiment: Experiment, batch: Batch, *, passing: bool = False) -> 
         form,
         projection=experiment.projection,
         bounds=experiment.bounds,
+        reducer=experiment.reducer,
         passing=passing,
     )
 
@@ -101,7 +109,9 @@ class SecondOrderDriver:
         while isinstance(optimizer, Polished | Regularized | Restarted):
             optimizer = optimizer.inner
         compiles = self.experiment.kernels.compiles
-        if compiles and params is not None and isinstance(optimizer, LevenbergMarquardt):
+        # Several workers compile one function after the other: sums must come in one order everywhere.
+        alone = self.experiment.reducer.workers == 1
+        if compiles and alone and params is not None and isinstance(optimizer, LevenbergMarquardt):
             first = self.first_problem()
             selection, accelerate = optimizer.subset.choose(first), optimizer.accelerate
             calls = first.first_calls(params, selection, optimizer.rows, accelerate=accelerate)

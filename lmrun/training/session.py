@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
+import logging
+from collections.abc import Callable, Sequence
+from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
+import keras
 import numpy as np
 import tensorflow as tf
 
@@ -15,42 +18,63 @@ from lmrun.config.dump import to_yaml
 from lmrun.config.load import LoadedConfig, load_config
 from lmrun.config.schema import Config
 from lmrun.config.user_code import checksums
-from lmrun.errors import RunDirectoryError
-from lmrun.models.export import in_user_units
+from lmrun.distribution.reducer import Alone, Reducer, together
+from lmrun.errors import RunDirectoryError, StorageError
+from lmrun.runs.checkpoints import read_checkpoint
+from lmrun.runs.checksums import FILES, checksums_of
 from lmrun.runs.create import create_run
-from lmrun.runs.files import read_json, remove_leftovers, replacing
+from lmrun.runs.files import read_json, remove_leftovers
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.lock import alone
 from lmrun.runs.manifest import build_manifest, finish_manifest
-from lmrun.runs.summary import read_summary, write_summary
+from lmrun.runs.mend import mend
+from lmrun.runs.summary import write_summary
 from lmrun.status import Status
 from lmrun.training.answers import answers_of
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.interrupt import Interruption
 from lmrun.training.loop import Outcome, schedule_of, train
-from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
+from lmrun.training.memory import peak_memory_bytes, refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import Limits, Progress
 from lmrun.training.remarks import remarks as remarks_of
+from lmrun.training.saving import save_models
+
+LOGGER = logging.getLogger("lmrun")
 
 _trained = itertools.count()
 """Runs that this process has trained."""
 
 
 def prepare(
-    loaded: LoadedConfig, runs_dir: Path, name: str | None, command: Sequence[str]
+    loaded: LoadedConfig,
+    runs_dir: Path,
+    name: str | None,
+    command: Sequence[str],
+    reducer: Reducer | None = None,
 ) -> tuple[Experiment, RunDirectory]:
     """Build an experiment and make its run directory; nothing is written before the data is known to fit.
+
+    Args:
+        loaded: The config.
+        runs_dir: The folder of all runs.
+        name: The run's name; None draws one.
+        command: What the user typed.
+        reducer: The workers of the fit, of which this is the first; left out, there is one.
 
     Raises:
         LmrunError: Any of its kinds, see `build` and `create_run`.
     """
-    config = loaded.config
-    refuse_impossible(config)
-    experiment = build(config)
-    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
-    run = open_run(
-        experiment, runs_dir, name, command=command, source=loaded.source, overrides=loaded.overrides
-    )
+    config, reducer = loaded.config, reducer or Alone()
+    with together(reducer):
+        refuse_impossible(config)
+        # Keras numbers its layers, TensorFlow keeps something for every name of a variable: a fifth of a MiB per
+        # run of one process. Each run has the names that it would have in a process of its own.
+        keras.backend.clear_session(free_memory=False)
+        experiment = build(config, reducer)
+        refuse_if_too_large(experiment, schedule_of(experiment))
+        run = open_run(
+            experiment, runs_dir, name, command=command, source=loaded.source, overrides=loaded.overrides
+        )
     return experiment, run
 
 
@@ -106,36 +130,44 @@ def open_run(
     )
 
 
-def reopen(run: RunDirectory) -> Experiment:
-    """Build the experiment of a run that was stopped.
+def reopen(
+    run: RunDirectory, reducer: Reducer | None = None, tell: Callable[[str], None] = LOGGER.warning
+) -> Experiment:
+    """Build the experiment of a run that was stopped, or of one that is to be ended again (see `mend`).
+
+    Args:
+        run: The run.
+        reducer: Of the first worker; left out, there is only one.
+        tell: Is told what was damaged, and what is used in its place.
 
     Raises:
-        RunDirectoryError: The run has ended on its own.
+        RunDirectoryError: The run has ended and nothing is damaged, or another process is training it.
         LmrunError: Any of its kinds, see `build`.
     """
-    summary = read_summary(run)
-    if summary is not None and summary.get("status") != Status.INTERRUPTED:
-        raise RunDirectoryError(
-            f"The run {run.name} has ended ({summary.get('status')}); there is nothing to resume. To train "
-            f"further, start again with higher limits: lmrun train {run.config} training.max_steps=..."
-        )
-    experiment = rebuild(run, "a resumed run would mix two data sets")
-    refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+    reducer = reducer or Alone()
+    with together(reducer):
+        with alone(run):
+            for sentence in mend(run):
+                _log(run, sentence)
+                tell(sentence)
+        experiment = rebuild(run, "a resumed run would mix two data sets", reducer)
+        refuse_if_too_large(experiment, schedule_of(experiment))
     return experiment
 
 
-def rebuild(run: RunDirectory, otherwise: str) -> Experiment:
+def rebuild(run: RunDirectory, otherwise: str, reducer: Reducer | None = None) -> Experiment:
     """Build the experiment of a run again, with its initial weights.
 
     Args:
         run: A run that was begun.
         otherwise: What would be wrong with other data than the run's, as the end of a sentence.
+        reducer: The workers of the fit, of which this is the first; left out, there is one.
 
     Raises:
         RunDirectoryError: The data has changed.
         LmrunError: Any of its kinds, see `build`.
     """
-    experiment = build(load_config(str(run.config)).config)
+    experiment = build(load_config(str(run.config)).config, reducer)
     if read_json(run.manifest).get("data_checksum") != experiment.dataset.checksum:
         raise RunDirectoryError(
             f"The data of the run {run.name} has changed since it started; {otherwise}. Put the old data "
@@ -157,10 +189,25 @@ def execute(
 
     Raises:
         RunDirectoryError: Another process is training this run.
+        StorageError: The disk is full, or nothing may be written any more; the checkpoints are still there.
     """
     with alone(run):
-        remove_leftovers(run.path)
-        return _execute(experiment, run, progress, interruption)
+        try:
+            remove_leftovers(run.path)
+            return _execute(experiment, run, progress, interruption)
+        except StorageError as error:
+            raise StorageError(f"{error} {_ways_on(run)}") from error
+
+
+def _ways_on(run: RunDirectory) -> str:
+    """Say what is left of a run whose files can no longer be written."""
+    checkpoint = read_checkpoint(run)
+    if checkpoint is None:
+        return "The run had no checkpoint yet: train again."
+    return (
+        f"The run is good up to its checkpoint of step {checkpoint.step:,}; once that is mended, go on with: "
+        f"lmrun train --resume {run.path}"
+    )
 
 
 def _execute(
@@ -177,8 +224,9 @@ def _execute(
     save_models(experiment, run, outcome)
     # What ends the process in here leaves a run that can be resumed, and then has its answers too.
     summary = summarize(experiment, run, outcome, alone_so_far=next(_trained) == 0)
-    write_summary(run, summary)
+    write_summary(run, {**summary, FILES: checksums_of(run, run.results)})
     finish_manifest(run)
+    experiment.reducer.gather(b"")
     _log(run, f"{outcome.status}: {outcome.message}")
     return summary
 
@@ -245,6 +293,7 @@ def summarize(
         "accuracy": accuracy,
         "test": test,
         "parameters": experiment.network.size,
+        "distribution": outcome.distribution,
         "regularization": state.estimates,
         "peak_memory_bytes": peak_memory_bytes() if alone_so_far else None,
         "params": experiment.network.named_params(),
@@ -252,21 +301,7 @@ def summarize(
     }
 
 
-def save_models(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> None:
-    """Write last and best weights, and the model of the best in the user's units."""
-    network, dataset = experiment.network, experiment.dataset
-    for params, path in (
-        (outcome.model, run.last_weights),
-        (outcome.state.best_params, run.best_weights),
-    ):
-        network.assign(np.asarray(params))
-        with replacing(path) as temporary:
-            network.model.save_weights(temporary)
-    whole = in_user_units(network, dataset.input_map, dataset.target_map, experiment.config.precision)
-    with replacing(run.model) as temporary:
-        whole.save(temporary)
-
-
 def _log(run: RunDirectory, line: str) -> None:
-    with run.log.open("a", encoding="utf-8") as file:
+    # What a run needs is in other files, which say so where they cannot be written.
+    with suppress(OSError), run.log.open("a", encoding="utf-8") as file:
         file.write(line + "\n")

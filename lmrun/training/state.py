@@ -11,6 +11,8 @@ import numpy as np
 import tensorflow as tf
 from numpy.typing import NDArray
 
+from lmrun.distribution.messages import packed, unpacked
+from lmrun.distribution.reducer import Reducer
 from lmrun.errors import RunDirectoryError
 from lmrun.optimizers.base import State
 from lmrun.runs.checkpoints import Checkpoint
@@ -36,6 +38,7 @@ class LoopState:
         step: Steps made.
         seconds: Training time of earlier processes.
         rows: Rows of metrics.csv.
+        rows_checksum: SHA-256 of the file with these rows; None where an earlier version wrote them.
         epoch_sum: Sum of loss times weight over the batches of the unfinished epoch.
         epoch_weight: Sum of the sample weights of those batches.
         idle_batches: Mini-batches in a row that offered no progress.
@@ -55,6 +58,7 @@ class LoopState:
     step: int = 0
     seconds: float = 0.0
     rows: int = 0
+    rows_checksum: str | None = None
     epoch_sum: float = 0.0
     epoch_weight: float = 0.0
     idle_batches: int = 0
@@ -72,6 +76,7 @@ NUMBERS = (
     "step",
     "seconds",
     "rows",
+    "rows_checksum",
     "epoch_sum",
     "epoch_weight",
     "idle_batches",
@@ -90,6 +95,20 @@ def pack(state: LoopState, driver: Driver) -> tuple[dict[str, NDArray[Any]], Map
     arrays = {"params": np.asarray(state.params), "best_params": np.asarray(state.best_params)}
     arrays |= {PREFIX + name: np.asarray(value) for name, value in driver.pack(state.optimizer).items()}
     return arrays, {name: getattr(state, name) for name in NUMBERS}
+
+
+def shared_checkpoint(checkpoint: Checkpoint | None, reducer: Reducer) -> Checkpoint | None:
+    """Return the first worker's checkpoint, or None where it has none."""
+    if reducer.workers == 1:
+        return checkpoint
+    own = b""
+    if checkpoint is not None:
+        own = packed([checkpoint.step, checkpoint.metadata], checkpoint.arrays)
+    (first, *_) = reducer.gather(own)
+    if not first:
+        return None
+    (step, metadata), arrays = unpacked(first)
+    return Checkpoint(step, arrays, metadata)
 
 
 def unpack(checkpoint: Checkpoint, driver: Driver, parameters: int) -> LoopState:

@@ -14,6 +14,8 @@ import lmrun
 from lmrun.config.load import load_config
 from lmrun.errors import ConfigError, DataError, RunDirectoryError, UsageError
 from lmrun.optimizers.damping.base import Damping
+from lmrun.predict.predictor import load_predictor, predicted
+from lmrun.runs.layout import RunDirectory
 from lmrun.training.progress import SilentProgress
 from lmrun.training.session import execute, prepare
 
@@ -173,7 +175,15 @@ def test_the_config_of_a_run_repeats_the_fit(decay, tmp_path):
 def test_the_model_of_a_run_is_the_users(two_inputs, tmp_path):
     result = lmrun.fit(two_inputs.model, two_inputs.x, two_inputs.y, max_steps=3, run_dir=tmp_path / "two")
     loaded = keras.models.load_model(tmp_path / "two" / "model.keras")
-    np.testing.assert_array_equal(np.asarray(loaded(two_inputs.x)), result.predict(two_inputs.x))
+    expected = result.predict(two_inputs.x)
+    np.testing.assert_array_equal(np.asarray(loaded(two_inputs.x)), expected)
+    # Beside each other as `lmrun predict` reads them.
+    flat = {"picture": two_inputs.x["picture"].reshape(30, -1), "vector": two_inputs.x["vector"]}
+    np.savez(tmp_path / "new.npz", **flat)
+    predictor = load_predictor(RunDirectory(tmp_path / "two"))
+    assert predictor.inputs == (*(f"picture{i}" for i in range(1, 7)), "vector1", "vector2")
+    (part,) = predicted(predictor, str(tmp_path / "new.npz"))
+    np.testing.assert_allclose(part["y"], expected[:, 0], rtol=1e-12)
 
 
 def test_weights_count_as_repeated_rows(small, wave):

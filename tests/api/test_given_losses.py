@@ -28,12 +28,12 @@ KNOWN = {
 
 @pytest.mark.parametrize(("loss", "section"), KNOWN.values(), ids=KNOWN)
 def test_losses_that_lmrun_has(loss, section):
-    assert choose(loss, None, (None, None)).section == section
+    assert choose(loss, (None, None)).section == section
 
 
 def test_a_smoothed_loss_is_keras_own():
     smoothed = keras.losses.BinaryCrossentropy(from_logits=True, label_smoothing=0.1)
-    assert choose(smoothed, None, ((1,), (1,))).section["name"] == "custom"
+    assert choose(smoothed, ((1,), (1,))).section["name"] == "custom"
 
 
 @pytest.mark.parametrize("form", ["sparse_categorical", "categorical", "binary"])

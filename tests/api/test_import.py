@@ -35,3 +35,21 @@ def test_every_name_is_there():
     assert all(callable(getattr(lmrun, name)) for name in lmrun.LAZY)
     with pytest.raises(AttributeError, match="module 'lmrun' has no attribute 'fot'"):
         lmrun.fot  # noqa: B018 - asked for
+
+
+LOADED_BEFORE = """
+import os, sys, types
+sys.modules["tensorflow"] = types.ModuleType("tensorflow")
+import lmrun
+print(os.environ.get("LMRUN_CACHE"))
+"""
+
+
+@pytest.mark.parametrize(("level", "cache"), [("0", "off"), ("3", "None")])
+def test_no_compiled_functions_where_tensorflow_would_write_of_each(level, cache):
+    environment = {name: value for name, value in os.environ.items() if name != "LMRUN_CACHE"}
+    environment |= {"PYTHONPATH": str(Path(lmrun.__file__).parent.parent), "TF_CPP_MIN_LOG_LEVEL": level}
+    done = subprocess.run(
+        [sys.executable, "-c", LOADED_BEFORE], capture_output=True, text=True, env=environment, check=True
+    )
+    assert done.stdout.strip() == cache

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 import lmrun
+from lmrun.errors import UsageError
 
 RISE = "b1*(1 - exp(-b2*x))"
 
@@ -44,3 +45,23 @@ def test_stopped_from_inside(trainer):
     for _ in training:
         training.stop()
     assert training.result().steps == 1
+
+
+def test_an_unknown_column_and_a_step_too_many(trainer):
+    training = trainer()
+    step = next(iter(training))
+    assert step["validation_loss"] is None
+    with pytest.raises(KeyError, match=r"no column 'dampin'\. Did you mean 'damping'\?"):
+        step["dampin"]
+    training.result()
+    with pytest.raises(UsageError, match="Trainer: the training has ended"):
+        training.advance()
+
+
+def test_a_loop_over_a_dataset():
+    x = np.linspace(0, 5, 20)
+    stream = ((x[start : start + 5], 2 * x[start : start + 5]) for start in range(0, 20, 5))
+    training = lmrun.Trainer("a*x", stream, parameters={"a": 1.0}, max_epochs=2, shuffle=False)
+    steps = [(step.step, step.epoch) for step in training]
+    assert steps[:4] == [(1, 0), (2, 0), (3, 0), (4, 1)]
+    assert training.result().params["a"] == pytest.approx(2.0, rel=1e-6)

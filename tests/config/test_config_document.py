@@ -72,7 +72,15 @@ def test_billion_laughs():
 
 
 def test_deep_nesting():
-    assert str(parse("a: " + "[" * 5000, "f").findings[0]) == "f:1:1: nested too deeply"
+    brackets = str(parse("a: " + "[" * 5000, "f").findings[0])
+    assert brackets == "f:1:104: not valid YAML: brackets nested deeper than 100"
+    assert str(parse("- " * 5000, "f").findings[0]) == "f:1:1: nested too deeply"
+    assert parse("a: " + "[" * 100 + "]" * 100, "f").data
+
+
+def test_a_file_that_holds_data():
+    (finding,) = parse("a: [" + "1, " * 100_000 + "1]", "f").findings
+    assert str(finding).startswith("f:1:1: more than 262,144 characters")
 
 
 def test_half_a_surrogate():

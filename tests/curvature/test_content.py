@@ -1,5 +1,8 @@
 """Names by content: equal functions have one name, whatever was traced before; others have others."""
 
+import gc
+import weakref
+
 import numpy as np
 import tensorflow as tf
 
@@ -71,3 +74,23 @@ def test_a_function_that_holds_on_to_a_variable_reads_its_present_value():
     call = flat_call(traced(lambda x: x + variable, X))
     variable.assign(5.0)
     np.testing.assert_array_equal(call([X])[0], X + 5)
+
+
+def test_a_gradient_of_its_own_does_not_keep_the_graph():
+    @tf.custom_gradient
+    def doubled(x):
+        return 2 * x, lambda cotangent: 3 * cotangent
+
+    def slope(x):
+        with tf.GradientTape() as tape:
+            tape.watch(x)
+            value = doubled(x)
+        return tape.gradient(value, x)
+
+    concrete = traced(slope, X)
+    graph = weakref.ref(concrete.graph)
+    call = flat_call(concrete)
+    np.testing.assert_array_equal(call([X])[0], np.full(4, 3.0))
+    del concrete
+    gc.collect()
+    assert graph() is None

@@ -5,6 +5,8 @@ from pathlib import Path
 
 import pytest
 
+import lmrun
+import lmrun.keras
 from lmrun.cli import COMMANDS
 from lmrun.config.optimizers import OPTIMIZER_NAMES
 
@@ -26,3 +28,11 @@ def test_everything_is_there() -> None:
     assert "| `delta` | number > 0 | `1.0` | Where quadratic turns into linear" in config
     assert "`update: delayed-gratification`" in config
     assert "#### optimizer.damping.scaling" in config
+
+
+def test_every_name_of_the_python_api_is_there() -> None:
+    page = REFERENCE["PAGES"]["python.md"]()
+    names = [f"lmrun.{name}" for name in lmrun.LAZY] + [f"lmrun.keras.{name}" for name in lmrun.keras.__all__]
+    assert all(f"## {name}\n" in page for name in names)
+    assert "### LMModel.fit\n" in page
+    assert "* `damping_algorithm`: The same, by the name" in page

@@ -17,6 +17,19 @@ TOLERANCE = {"float64": 1e-12, "float32": 1e-6}
 PRECISIONS = pytest.mark.parametrize("dtype", TOLERANCE)
 
 
+def draw(model: keras.Model, rng: np.random.Generator, rows: int = 20) -> list[np.ndarray]:
+    """Inputs of a model between 0.1 and 1, where every function is defined."""
+    shapes = [(rows, *one.shape[1:]) for one in model.inputs]
+    return [rng.uniform(0.1, 1, shape).astype(model.inputs[0].dtype) for shape in shapes]
+
+
+def outputs_of(model: keras.Model, inputs: Sequence[np.ndarray]) -> list[np.ndarray]:
+    """What Keras makes of them."""
+    names = [one.name for one in model.inputs]
+    given = inputs[0] if len(inputs) == 1 else dict(zip(names, inputs, strict=True))
+    return [np.asarray(one) for one in keras.tree.flatten(model(given))]
+
+
 def assert_near(made: np.ndarray, expected: Any, dtype: str | None = None) -> None:
     """Compare outputs [rows, outputs], each column by its own size."""
     expected = np.asarray(expected)
@@ -65,6 +78,31 @@ def cnn(dtype: str, rng: np.random.Generator):
         layers.Dense(3, dtype=dtype),
     ]
     return normalized(parts, (9, 11, 2), dtype, rng)
+
+
+def functional(dtype: str, rng: np.random.Generator):
+    """A graph of two inputs and two outputs, with every way to join values, and a model inside."""
+    layers, kind = keras.layers, {"dtype": dtype}
+    a, b = keras.Input((2,), name="a", **kind), keras.Input((1,), name="b", **kind)
+    normalization = layers.Normalization(**kind)
+    normalization.adapt(rng.normal(size=(9, 2)) * 3 + 1)
+    h = layers.Dense(4, activation="tanh", **kind)(normalization(a))
+    g = layers.BatchNormalization(**kind)(layers.Dense(4, activation="softplus", **kind)(b))
+    s = layers.Add(**kind)([layers.Multiply(**kind)([h, g]), h, g])
+    u = layers.Average(**kind)([layers.Subtract(**kind)([s, g]), h, g])
+    w = layers.Minimum(**kind)([layers.Maximum(**kind)([u, h]), g])
+    c = layers.Concatenate(**kind)([w, b, layers.Reshape((4,), **kind)(s)])
+    c = layers.LeakyReLU(0.2, **kind)(layers.Dropout(0.3, **kind)(c))
+    o = (1 + keras.ops.tanh(c) * 2.0 - 0.5) / (2.0 + c**2) + keras.ops.abs(-c) * b
+    inner = [layers.Dense(5, **kind), layers.ReLU(**kind), layers.Dense(3, activation="softmax", **kind)]
+    model = keras.Model([a, b], [layers.Dense(2, **kind)(o), sequential(inner, (9,), dtype)(o)])
+    # Variances are positive.
+    for layer in model.layers:
+        positive = isinstance(layer, keras.layers.BatchNormalization)
+        drawn = [rng.normal(size=weight.shape) * 0.5 for weight in layer.get_weights()]
+        if layer is not normalization:
+            layer.set_weights([np.abs(one) if positive else one for one in drawn])
+    return model
 
 
 def formula(expression: str | Sequence[str], columns: Sequence[str], dtype: str = "float64", **options: Any):

@@ -1,6 +1,7 @@
 """`lmrun export`: each format read back by what reads it elsewhere."""
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import keras
@@ -12,6 +13,9 @@ from ai_edge_litert.interpreter import Interpreter
 from typer.testing import CliRunner, Result
 
 from lmrun.cli import app
+from lmrun.errors import UsageError
+from lmrun.export.formats import Exported, write
+from lmrun.runs.layout import RunDirectory
 
 X = np.linspace(-1, 1, 7)[:, None]
 
@@ -89,6 +93,19 @@ def test_c(there: Path) -> None:
     text = export("c", there).read_text()
     assert "static inline void model_predict(const double x[MODEL_INPUTS]" in text
     assert " * y from x: the run a, written by lmrun" in text
+
+
+def test_what_a_format_does_not_know_names_those_that_do(there: Path, tmp_path: Path) -> None:
+    layers = [keras.layers.Conv2D(1, 2), keras.layers.GlobalMaxPooling2D()]
+    model = keras.Sequential([keras.Input((3, 3, 1)), *layers])
+    exported = Exported(RunDirectory(there / "runs/a"), model, ("x",), ("y",), logits=False)
+    with pytest.raises(
+        UsageError, match=r"A layer GlobalMaxPooling2D .* as onnx. --format can be keras, sav"
+    ):
+        write("onnx", exported, tmp_path / "a.onnx")
+    exported = replace(exported, model=keras.Sequential([keras.Input((3, 3, 1)), layers[0]]))
+    with pytest.raises(UsageError, match=r"as c\. --format can be keras, savedmodel, onnx, tflite"):
+        write("c", exported, tmp_path / "a.h")
 
 
 @pytest.mark.parametrize(

@@ -11,6 +11,7 @@ from lmrun.config.fields import names
 from lmrun.config.optimizers import LmConfig
 from lmrun.config.stochastic import AveragingConfig, Decay, SubsetConfig
 from lmrun.curvature.forms import FORMS
+from lmrun.errors import ConfigError
 from lmrun.linalg.algebra import WHOLE
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
@@ -204,6 +205,24 @@ def test_random_parts_are_drawn_anew(make_mlp, make_problem):
     assert np.all(moved.any(axis=0))
     assert infos[0].turns == 4
     np.testing.assert_array_equal(steps(optimizer, problem, 3)[0], points[:4])
+
+
+def test_a_number_of_parameters_and_layers_in_any_order(make_mlp, make_problem):
+    problem = make_problem(make_mlp(2, [3, 2]), X, CURVE)
+    points, _, infos = steps(lm(subset={"by": "random", "count": 4}), problem, 3)
+    assert [int(np.sum(before != after)) for before, after in pairwise(points)] == [4] * 3
+    assert infos[0].turns == 5
+    points, _, infos = steps(lm(subset={"by": "layer", "order": "random"}), problem, 12)
+    ranges = [set(range(9)), set(range(9, 17)), set(range(17, 20))]
+    moved = [set(np.flatnonzero(one != other)) for one, other in pairwise(points)]
+    # A layer that has just been fitted may not move at all.
+    drawn = {step: next(n for n in range(3) if part <= ranges[n]) for step, part in enumerate(moved) if part}
+    assert set(drawn.values()) == {0, 1, 2}
+    assert any(layer != step % 3 for step, layer in drawn.items())
+    with pytest.raises(
+        ConfigError, match=r"subset\.count: should be at most the number of parameters, 20, not 99"
+    ):
+        steps(lm(subset={"by": "random", "count": 99}), problem, 1)
 
 
 def test_more_remembers_all_parameters(make_mlp, make_problem):

@@ -139,6 +139,14 @@ def test_classes_come_with_their_probabilities() -> None:
     np.testing.assert_allclose(found["c"], [4 / 8, 1 / 8])
 
 
+def test_probabilities_of_the_model_itself_stay_what_they_are() -> None:
+    shares = np.array([[0.1, 0.7, 0.2]])
+    found = Predictor(Scores(), ("x",), ("kind",), 3, probabilities=True).predict(shares)
+    assert (found["kind"][0], found["kind_1_probability"][0]) == (1, 0.7)
+    found = Predictor(Scores(), ("x",), ("a",), 0, answers=True, probabilities=True).predict(shares[:, :1])
+    assert found["a"][0] == 0.1
+
+
 def test_answers_are_probabilities_of_yes() -> None:
     found = Predictor(Scores(), ("x",), ("a", "b"), 0, answers=True).predict(np.log([[1.0, 3]]))
     np.testing.assert_allclose([found["a"], found["b"]], [[0.5], [0.75]])

@@ -10,6 +10,7 @@ import pytest
 
 from lmrun.errors import RunDirectoryError, UsageError
 from lmrun.runs import create
+from lmrun.runs.checksums import checksums_of
 from lmrun.runs.create import create_run
 from lmrun.runs.files import read_json
 from lmrun.runs.layout import RunDirectory
@@ -38,7 +39,9 @@ def test_the_run_is_complete_and_alone(tmp_path: Path) -> None:
     assert run.config.read_text() == "seed: 10\n"
     assert run.source.read_text() == "# mine\nseed: 1\n"
     assert run.overrides.read_text() == "seed=10\noptimizer=lm\n"
-    assert read_json(run.manifest) == {"schema_version": 1}
+    manifest = read_json(run.manifest)
+    assert manifest.pop("files") == checksums_of(run, (run.config, run.source, run.overrides))
+    assert manifest == {"schema_version": 1}
     assert sorted(os.listdir(run.path)) == [
         "checkpoints",
         "config.yaml",
@@ -56,9 +59,9 @@ def test_a_run_of_the_same_name_is_refused_and_kept(tmp_path: Path) -> None:
         make(tmp_path, "mine", {"run": 2})
     assert (
         str(caught.value)
-        == f"{first.path} exists and is not overwritten. Choose another --name, or remove it first."
+        == f"{first.path} exists and is not overwritten. Choose another name, or remove it first."
     )
-    assert read_json(first.manifest) == {"run": 1}
+    assert read_json(first.manifest)["run"] == 1
     assert os.listdir(tmp_path) == ["mine"]
 
 
@@ -98,7 +101,7 @@ def test_a_run_made_between_the_look_and_the_rename_is_kept(
     monkeypatch.setattr(os.path, "lexists", look_then_lose_the_race)
     with pytest.raises(RunDirectoryError, match="exists and is not overwritten"):
         make(tmp_path, "mine", {"run": 2})
-    assert read_json(tmp_path / "mine" / "manifest.json") == {"run": 1}
+    assert read_json(tmp_path / "mine" / "manifest.json")["run"] == 1
     assert os.listdir(tmp_path) == ["mine"]
 
 

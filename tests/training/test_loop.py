@@ -189,7 +189,7 @@ def test_a_run_beyond_the_memory_is_refused(runs, monkeypatch):
         available = 1000
 
     monkeypatch.setattr(memory.psutil, "virtual_memory", lambda: Machine)
-    with pytest.raises(MemoryRefusedError, match="1000 B are free"):
+    with pytest.raises(MemoryRefusedError, match="1000 B of this machine are free"):
         prepare(load_config("sinc", TINY), runs.folder, None, [])
 
 
@@ -345,7 +345,8 @@ def test_the_first_call_of_a_first_order_optimizer_is_one_step(runs, monkeypatch
         return advance(self, params, state, step, count)
 
     monkeypatch.setattr(FirstOrderDriver, "advance", counting)
-    runs.train("rosenbrock-curve", "optimizer=sgd", "training.max_steps=9")
+    summary, _ = runs.train("rosenbrock-curve", "optimizer=sgd", "training.max_steps=9")
+    assert sum(counts) == 9, summary
     assert counts[0] == 1
     assert sum(counts) == 9
 

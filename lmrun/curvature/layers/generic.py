@@ -8,8 +8,8 @@ from typing import Any
 import keras
 import tensorflow as tf
 
-from lmrun.curvature.layers.arguments import PLACE, Arguments
 from lmrun.curvature.layers.base import samples_first, samples_last
+from lmrun.models.arguments import PLACE, Arguments
 from lmrun.models.network import stacked, stateless
 
 Tensor = Any

@@ -9,7 +9,6 @@ import keras
 import tensorflow as tf
 
 from lmrun.curvature.layers.activation import Activation, Elementwise, PRelu
-from lmrun.curvature.layers.arguments import Arguments
 from lmrun.curvature.layers.base import Rule
 from lmrun.curvature.layers.columns import Columns
 from lmrun.curvature.layers.convolution import Convolution
@@ -29,6 +28,7 @@ from lmrun.curvature.layers.normalization import (
 )
 from lmrun.curvature.layers.pooling import AveragePooling, GlobalAveragePooling, GlobalMaxPooling, MaxPooling
 from lmrun.curvature.layers.shapes import Flatten, Identity, InKerasLayout, Reshape
+from lmrun.models.arguments import Arguments
 from lmrun.models.columns import Columns as ColumnsLayer
 from lmrun.models.formula import Formula as FormulaLayer
 

@@ -109,17 +109,27 @@ class DeviceAlgebra:
     Args:
         dtype: `float32` or `float64`.
         truncation: Where conjugate gradients end.
+        places: Names of devices that work on chunks side by side; left out, there is one.
+        summed: Adds up tensors, one per place.
     """
 
-    def __init__(self, dtype: str, truncation: Truncation = TRUNCATION) -> None:
+    def __init__(
+        self,
+        dtype: str,
+        truncation: Truncation = TRUNCATION,
+        places: Sequence[str] = (),
+        summed: Callable[[Sequence[Tensor]], Tensor] = tf.add_n,
+    ) -> None:
         self.dtype = np.dtype(dtype)
-        self.workers = 1
+        self.workers = max(1, len(places))
+        self.places = tuple(places)
+        self.summed = summed
         self.truncation = truncation
         self._products: dict[Callable[..., Tensor], Products] = {}
 
     def assembly(self, form: str) -> Assembly:
         """See `ASSEMBLIES`."""
-        return ASSEMBLIES[form](self.dtype)
+        return GramAssembly(self.dtype, self.summed) if form == "gram" else ASSEMBLIES[form](self.dtype)
 
     def matrix_free(self, product: Product, gradient: Tensor, diagonal: Tensor) -> Curvature:
         """One compiled loop per product, for all points."""

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
 import tensorflow as tf
 
 from lmrun.linalg.device.form import Data, DeviceCurvature, Penalizable, compiled
+from lmrun.linalg.sharing import Sums
 
 Tensor = Any
 
@@ -111,10 +112,12 @@ class GramAssembly:
 
     Args:
         dtype: `float32` or `float64`.
+        summed: Adds up parts, which may be on several devices.
     """
 
-    def __init__(self, dtype: Any) -> None:
+    def __init__(self, dtype: Any, summed: Callable[[Sequence[Tensor]], Tensor] = tf.add_n) -> None:
         self.dtype = dtype
+        self.summed = summed
         self.by_rows = False
 
     def start(self, size: int) -> Tensor:
@@ -125,7 +128,16 @@ class GramAssembly:
         """Both triangles: a device has no syrk in TensorFlow."""
         return _add_product(part, table)
 
+    def shared(self, parts: Sequence[Tensor], sums: Sums, *more: Any) -> tuple[Tensor, list[Any]]:
+        """J^T J and J^T r travel, n^2 + n numbers."""
+        rows, *rest = sums.total(self._joined(parts)[:, :-1], *more)
+        # Nobody asks for r^T r.
+        return tf.pad(rows, [(0, 0), (0, 1)]), rest
+
     def finish(self, parts: Sequence[Tensor], gradient: Tensor | None = None) -> DeviceCurvature:
         """The last row is J^T r."""
-        matrix, own = _split(parts[0] if len(parts) == 1 else tf.add_n(parts))
+        matrix, own = _split(self._joined(parts))
         return DeviceCurvature(GRAM, (matrix, own if gradient is None else gradient))
+
+    def _joined(self, parts: Sequence[Tensor]) -> Tensor:
+        return parts[0] if len(parts) == 1 else self.summed(parts)

@@ -10,6 +10,7 @@ import tensorflow as tf
 
 from lmrun.linalg.device.form import Data, DeviceCurvature, Penalizable, compiled
 from lmrun.linalg.device.gram import norm_1, where_valid
+from lmrun.linalg.sharing import Sums
 
 Tensor = Any
 
@@ -92,6 +93,13 @@ def _add_table(triangle: Tensor, table: Tensor) -> Tensor:
     return appended(triangle, tf.transpose(table))
 
 
+def _joined(parts: Sequence[Tensor]) -> Tensor:
+    first, *others = parts
+    for other in others:
+        first = _add_table(first, tf.transpose(other))
+    return first
+
+
 class TriangleAssembly:
     """Chunk after chunk is appended to the triangle.
 
@@ -111,7 +119,10 @@ class TriangleAssembly:
         """Neither J nor Q is ever whole."""
         return _add_table(part, table)
 
+    def shared(self, parts: Sequence[Tensor], sums: Sums, *more: Any) -> tuple[Tensor, list[Any]]:
+        """Every worker is given the triangles of all."""
+        return _joined(sums.stack(_joined(parts))), sums.total(*more)
+
     def finish(self, parts: Sequence[Tensor], gradient: Tensor | None = None) -> DeviceCurvature:
-        """A device has one part."""
-        (triangle,) = parts
-        return DeviceCurvature(TRIANGLE, (triangle, gradient))
+        """One triangle appends to the other."""
+        return DeviceCurvature(TRIANGLE, (_joined(parts), gradient))

@@ -55,6 +55,7 @@ class HostAlgebra:
     def __init__(self, dtype: str, truncation: Truncation = TRUNCATION) -> None:
         self.dtype = np.dtype(dtype)
         self.workers = WORKERS
+        self.places: tuple[str, ...] = ()
         self.truncation = truncation
 
     def assembly(self, form: str) -> Assembly:

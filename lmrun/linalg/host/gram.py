@@ -14,6 +14,7 @@ from lmrun.linalg.blas import add_product
 from lmrun.linalg.cholesky import FEWEST, factorize_in_blocks
 from lmrun.linalg.host.system import HostPenalizable, HostSystem
 from lmrun.linalg.lapack import lapack
+from lmrun.linalg.sharing import Sums
 
 Array = NDArray[np.floating]
 
@@ -137,6 +138,14 @@ def blended(curvature: HostGram, kept: Array, share: float, scale: float) -> Hos
     return HostGram(mixed, curvature.gradient)
 
 
+def _joined(parts: Sequence[Array]) -> Array:
+    """Add the others to the first one."""
+    total, *others = parts
+    for more in others:
+        total += more
+    return total
+
+
 @dataclass(frozen=True)
 class GramAssembly:
     """The sum of the tables' products with their own transpose; J is never whole."""
@@ -153,10 +162,15 @@ class GramAssembly:
         add_product(part, np.asarray(table))
         return part
 
+    def shared(self, parts: Sequence[Array], sums: Sums, *more: Any) -> tuple[Array, list[Any]]:
+        """One triangle travels, n (n + 1) / 2 + n + 1 numbers (LAPACK trttp)."""
+        trttp, tpttr = lapack("trttp", "tpttr", matrix=parts[0])
+        packed, _ = trttp(_joined(parts), uplo="L")
+        packed, *rest = sums.total(packed, *more)
+        return tpttr(len(parts[0]), packed, uplo="L")[0], rest
+
     def finish(self, parts: Sequence[Array], gradient: Any = None) -> HostGram:
         """The last row is J^T r."""
-        total, *others = parts
-        for more in others:
-            total += more
+        total = _joined(parts)
         own = total[-1, :-1].copy() if gradient is None else np.asarray(gradient)
         return HostGram(total[:-1, :-1], own)

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 
 from lmrun.linalg.host.system import HostPenalizable, HostSystem
 from lmrun.linalg.lapack import append_rows, is_singular, solve_triangle
+from lmrun.linalg.sharing import Sums
 
 Array = NDArray[np.floating]
 
@@ -134,9 +135,17 @@ class TriangleAssembly:
         append_rows(part, np.array(table, order="C").T)
         return part
 
+    def shared(self, parts: Sequence[Array], sums: Sums, *more: Any) -> tuple[Array, list[Any]]:
+        """A sum of squares would lose half of the digits: every worker is given the triangles of all."""
+        triangles = sums.stack(self._joined(parts))
+        return self._joined([np.array(one, order="F") for one in triangles]), sums.total(*more)
+
     def finish(self, parts: Sequence[Array], gradient: Any = None) -> HostTriangle:
         """One triangle appends to the other."""
+        return HostTriangle(self._joined(parts), None if gradient is None else np.asarray(gradient))
+
+    def _joined(self, parts: Sequence[Array]) -> Array:
         total, *others = parts
         for more in others:
             append_rows(total, more, trapezoid=len(more))
-        return HostTriangle(total, None if gradient is None else np.asarray(gradient))
+        return total

@@ -10,7 +10,7 @@ from typing import Any
 
 import keras
 
-from lmrun.curvature.layers.arguments import Arguments, taken_apart
+from lmrun.models.arguments import Arguments, taken_apart
 
 
 class NotFollowedError(Exception):
@@ -26,23 +26,25 @@ class Use:
         arguments: How.
         sources: The numbers of the values that it reads.
         target: The number of the value that it makes.
-        size: How many elements that value has per sample; lengths that are not known count as one.
+        shape: That of the value, [rows, ...].
+        size: How many elements the values that it makes have per sample; lengths not known count as one.
     """
 
     layer: keras.Layer | keras.Operation
     arguments: Arguments
     sources: tuple[int, ...]
     target: int
+    shape: tuple[int | None, ...]
     size: int
 
 
 class Recording:
     """The calls of a model, models inside it included, in the order of their evaluation.
 
-    Value 0 is the model's input.
+    Values 0, 1, ... are the model's inputs; each call makes the next one.
 
     Args:
-        model: A built `keras.Sequential`, or a functional `keras.Model` with one input.
+        model: A built `keras.Sequential`, or a functional `keras.Model`.
 
     Raises:
         NotFollowedError: The model has more between its layers than one value per call.
@@ -52,7 +54,8 @@ class Recording:
         self.uses: list[Use] = []
         if not _can_be_followed(model):
             raise NotFollowedError(f"{type(model).__name__} has a `call` of its own")
-        self.results = self._follow(model, [0])
+        self._inputs = len(model.inputs)
+        self.results = self._follow(model, range(self._inputs))
         """The numbers of the outputs."""
 
     def _follow(self, model: keras.Model, sources: Sequence[int]) -> tuple[int, ...]:
@@ -72,22 +75,23 @@ class Recording:
             arguments, values = taken_apart(args, kwargs)
             read = tuple(numbers[id(value)] for value in values)
             made = keras.tree.flatten(outputs)
-            results = self._record(layer, arguments, read, elements(made))
+            results = self._record(layer, arguments, read, made)
             if len(made) > len(results):
                 raise NotFollowedError(f"{type(layer).__name__} returns several values")
             numbers |= zip(map(id, made), results, strict=True)
         return tuple(numbers[id(value)] for value in clone.outputs)
 
     def _record(
-        self, layer: Any, arguments: Arguments, sources: tuple[int, ...], size: int
+        self, layer: Any, arguments: Arguments, sources: tuple[int, ...], made: Sequence[keras.KerasTensor]
     ) -> tuple[int, ...]:
         """Record one call and return the numbers of its outputs."""
         if _can_be_followed(layer) and arguments.plain:
             return self._follow(layer, sources)
         if isinstance(layer, keras.layers.Masking) or getattr(layer, "mask_zero", False):
             raise NotFollowedError(f"{type(layer).__name__} hides values by masks")
-        self.uses.append(Use(layer, arguments, sources, len(self.uses) + 1, size))
-        return (self.uses[-1].target,)
+        target = self._inputs + len(self.uses)
+        self.uses.append(Use(layer, arguments, sources, target, tuple(made[0].shape), elements(made)))
+        return (target,)
 
 
 def elements(values: Sequence[keras.KerasTensor]) -> int:

@@ -1,0 +1,1 @@
+"""What lmrun finds around it, and whether it computes what it should."""

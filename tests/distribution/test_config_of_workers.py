@@ -1,0 +1,23 @@
+import pytest
+
+from lmrun.config.load import load_config
+from lmrun.errors import ConfigError
+
+
+@pytest.mark.parametrize(
+    ("overrides", "said"),
+    [
+        (("optimizer=adam",), "distribution: multi-worker is for lm, gauss-newton and newton, not for adam"),
+        (("answers.profile=true",), "answers.profile: needs all rows in one place"),
+        (("answers.bootstrap=100",), "answers.bootstrap: needs all rows in one place"),
+    ],
+)
+def test_what_needs_more_than_sums_is_refused(overrides, said):
+    with pytest.raises(ConfigError) as raised:
+        load_config("rosenbrock-curve", ["distribution=multi-worker", *overrides])
+    assert said in str(raised.value)
+
+
+def test_conjugate_gradients_are_not_mirrored():
+    with pytest.raises(ConfigError, match=r"optimizer\.solver: cg is not for distribution: mirrored"):
+        load_config("sinc", ["distribution=mirrored", "optimizer.solver=cg"])

@@ -1,0 +1,30 @@
+"""Small samples of what `python -m benchmarks.fuzz` does: nothing crashes, every error says where."""
+
+import pytest
+
+from benchmarks.fuzz_configs import Course, send
+from benchmarks.fuzz_texts import PARSERS, fuzz
+
+
+def test_random_configs_run_or_say_where_they_are_wrong(tmp_path):
+    course = Course(tmp_path, train=False)
+    send(course, 120, 1)
+    assert course.found.crashes == []
+    assert course.found.unlocated == []
+    assert course.found.outcomes["built"] > 10
+    assert sum(course.found.outcomes.values()) >= 100
+
+
+@pytest.mark.parametrize("parser", PARSERS)
+def test_random_texts(parser):
+    seen = fuzz(parser, 20.0, 3, most=150)
+    assert seen.failures == []
+    assert 0 < seen.taken < seen.texts == 150
+
+
+def test_the_course_notes_a_crash(tmp_path, monkeypatch):
+    course = Course(tmp_path, train=False)
+    monkeypatch.setattr(course, "_build", lambda loaded: 1 / 0)
+    course.take({"dataset": "sinc", "model": "mlp", "optimizer": "lm"})
+    assert course.found.outcomes == {"CRASH when built: ZeroDivisionError": 1}
+    assert "optimizer: lm" in course.found.crashes[0]["config"]
