@@ -42,8 +42,9 @@ class Row:
 def trained(folder: Path, overrides: Sequence[str]) -> dict[str, Any]:
     """Train the shipped config and return the run's summary."""
     from lmrun.config.load import load_config
+    from lmrun.training.opening import prepare
     from lmrun.training.progress import make_progress
-    from lmrun.training.session import execute, prepare
+    from lmrun.training.session import execute
 
     experiment, run = prepare(load_config("noisy-sine", overrides), folder, None, ["benchmarks.bayesian"])
     return execute(experiment, run, make_progress(True, 10.0))

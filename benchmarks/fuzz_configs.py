@@ -137,8 +137,9 @@ class Course:
         return self._compiled % COMPILED_EVERY == 0
 
     def _train(self, experiment: Any, loaded: LoadedConfig) -> str:
+        from lmrun.training.opening import open_run
         from lmrun.training.progress import SilentProgress
-        from lmrun.training.session import execute, open_run
+        from lmrun.training.session import execute
 
         with tempfile.TemporaryDirectory(dir=self.folder) as runs:
             run = open_run(experiment, Path(runs), "fuzz", command=["fuzz"], source=loaded.source)

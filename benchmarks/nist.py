@@ -183,8 +183,9 @@ def fit_by_lmrun(
     Parameters, standard errors and |r|^2 are those of the summary.
     """
     from lmrun.config.load import load_config
+    from lmrun.training.opening import prepare
     from lmrun.training.progress import SilentProgress
-    from lmrun.training.session import execute, prepare
+    from lmrun.training.session import execute
 
     loaded = load_config(str(write_config(problem, start, folder, sections)))
     name = "-".join([problem.name, start, *sections])

@@ -32,8 +32,9 @@ def measure(name: str, overrides: Sequence[str]) -> dict[str, Any]:
     from lmrun.config.load import load_config
     from lmrun.training.loop import schedule_of
     from lmrun.training.memory import peak_memory_bytes, plan, refuse_if_too_large, refuse_impossible
+    from lmrun.training.opening import open_run
     from lmrun.training.progress import make_progress
-    from lmrun.training.session import execute, open_run
+    from lmrun.training.session import execute
 
     loaded = load_config(name, overrides)
     libraries = psutil.Process().memory_info().rss

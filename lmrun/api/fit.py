@@ -19,8 +19,9 @@ from lmrun.runs.files import replacing
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import read_metrics
 from lmrun.training.interrupt import listening
+from lmrun.training.opening import open_run
 from lmrun.training.progress import Progress, make_progress
-from lmrun.training.session import execute, open_run
+from lmrun.training.session import execute
 
 
 def fit(

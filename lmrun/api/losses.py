@@ -18,7 +18,6 @@ from lmrun.api.keras_residuals import (
 from lmrun.config.losses import TargetKind
 from lmrun.errors import UsageError
 from lmrun.losses.second_derivative import factor_of
-from lmrun.models.adopted import ends_in
 
 Tensor = Any
 Shape = tuple[int, ...]

@@ -23,7 +23,8 @@ from lmrun.optimizers.base import State
 from lmrun.runs.metrics import COLUMNS
 from lmrun.status import Status
 from lmrun.training.interrupt import Interruption
-from lmrun.training.loop import Loop, Outcome
+from lmrun.training.loop import Loop
+from lmrun.training.outcome import Outcome
 from lmrun.training.progress import Progress, SilentProgress
 from lmrun.training.recorder import Row, RowsInMemory
 from lmrun.training.session import limits, summarize, title

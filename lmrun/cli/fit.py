@@ -142,8 +142,9 @@ def _fit(loaded: LoadedConfig, runs_dir: Path, name: str | None, quiet: bool) ->
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
+    from lmrun.training.opening import prepare
     from lmrun.training.progress import make_progress
-    from lmrun.training.session import execute, prepare
+    from lmrun.training.session import execute
 
     experiment, run = prepare(loaded, runs_dir, name, ["lmrun", *sys.argv[1:]])
     return execute(experiment, run, make_progress(quiet, loaded.config.training.log_seconds))

@@ -29,7 +29,8 @@ def fitted(run: RunDirectory) -> Fitted:
 
     load_tensorflow()
     from lmrun.runs.summary import check_result, read_summary
-    from lmrun.training.session import rebuild, title
+    from lmrun.training.opening import rebuild
+    from lmrun.training.session import title
 
     if not run.best_weights.is_file():
         raise RunDirectoryError(

@@ -117,8 +117,9 @@ def _train(
         from lmrun.training.beside import execute_beside, prepare_beside
 
         return execute_beside(prepare_beside(loaded.config, reducer))
+    from lmrun.training.opening import prepare
     from lmrun.training.progress import make_progress
-    from lmrun.training.session import execute, prepare
+    from lmrun.training.session import execute
 
     experiment, run = prepare(loaded, runs_dir, name, ["lmrun", *sys.argv[1:]], reducer)
     if labels != Labels():
@@ -146,8 +147,9 @@ def _resume(name: str, runs_dir: Path, workers: str | None, quiet: bool) -> dict
     load_tensorflow()
     if config.distribution == "multi-worker" and place is not None:
         reducer = join(place.cluster, config.device)
+    from lmrun.training.opening import reopen
     from lmrun.training.progress import make_progress
-    from lmrun.training.session import execute, reopen
+    from lmrun.training.session import execute
 
     experiment = reopen(run, reducer, lambda sentence: typer.echo(sentence, err=True))
     return execute(experiment, run, make_progress(quiet, experiment.config.training.log_seconds))

@@ -95,7 +95,7 @@ def has_ended(run: RunDirectory) -> bool:
 
 
 def _prepare(job: Job, run: RunDirectory) -> Experiment:
-    from lmrun.training.session import prepare, reopen
+    from lmrun.training.opening import prepare, reopen
 
     if run.exists:
         return reopen(run)

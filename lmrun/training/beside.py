@@ -8,7 +8,7 @@ from lmrun.build import Experiment, build
 from lmrun.config.schema import Config
 from lmrun.distribution.reducer import Reducer, together
 from lmrun.training.loop import schedule_of, train
-from lmrun.training.memory import plan, refuse_if_too_large, refuse_impossible
+from lmrun.training.memory import refuse_if_too_large, refuse_impossible
 from lmrun.training.progress import SilentProgress
 from lmrun.training.session import summarize
 
@@ -22,7 +22,7 @@ def prepare_beside(config: Config, reducer: Reducer) -> Experiment:
     with together(reducer):
         refuse_impossible(config)
         experiment = build(config, reducer)
-        refuse_if_too_large(plan(experiment, schedule_of(experiment)))
+        refuse_if_too_large(experiment, schedule_of(experiment))
     return experiment
 
 

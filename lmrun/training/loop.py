@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import tensorflow as tf
@@ -22,6 +22,7 @@ from lmrun.training.drivers import make_driver
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.events import EventWriter
 from lmrun.training.interrupt import Interruption, listening
+from lmrun.training.outcome import Outcome
 from lmrun.training.progress import Progress
 from lmrun.training.recorder import Nothing, Recorder, Row, RowsInMemory
 from lmrun.training.schedule import Schedule
@@ -34,35 +35,6 @@ CALL_SECONDS = 0.1
 """A block of first-order steps lasts about this long: Ctrl-C and the limits are looked at in between."""
 FIRST_BLOCK = 1
 """The first call compiles; by itself, it does not make the steps after it look slow."""
-
-
-@dataclass(frozen=True)
-class Outcome:
-    """How a run ended.
-
-    Attributes:
-        status: Its status.
-        message: What that means and what to try.
-        state: The last state.
-        seconds: Training wall-clock, compilation included.
-        epochs: Epochs finished.
-        loss: The loss over all training rows at the last parameters.
-        best_loss: The same at the best parameters.
-        improved: Whether that is lower than the loss before the first step.
-        model: The last parameters of the model [n].
-        distribution: Of several workers their number, and how many numbers each gave to sums per step.
-    """
-
-    status: Status
-    message: str
-    state: LoopState
-    seconds: float
-    epochs: int
-    loss: float
-    best_loss: float
-    improved: bool
-    model: Tensor
-    distribution: dict[str, float] | None = None
 
 
 def schedule_of(experiment: Experiment) -> Schedule:

@@ -16,8 +16,9 @@ from lmrun.errors import ConfigError, DataError, RunDirectoryError, UsageError
 from lmrun.optimizers.damping.base import Damping
 from lmrun.predict.predictor import load_predictor, predicted
 from lmrun.runs.layout import RunDirectory
+from lmrun.training.opening import prepare
 from lmrun.training.progress import SilentProgress
-from lmrun.training.session import execute, prepare
+from lmrun.training.session import execute
 
 RISE = "y ~ b1*(1 - exp(-b2*x))"
 STARTS = {"b1": 1.0, "b2": 0.1}

@@ -4,8 +4,9 @@ import pytest
 
 from lmrun.config.load import load_config
 from lmrun.runs.layout import RunDirectory
+from lmrun.training.opening import prepare, reopen
 from lmrun.training.progress import make_progress
-from lmrun.training.session import execute, prepare, reopen
+from lmrun.training.session import execute
 
 
 class Runs:

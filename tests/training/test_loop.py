@@ -16,8 +16,8 @@ from lmrun.runs.lock import alone
 from lmrun.runs.metrics import read_metrics
 from lmrun.training import memory, session
 from lmrun.training.first_order import FirstOrderDriver
+from lmrun.training.opening import prepare
 from lmrun.training.progress import make_progress
-from lmrun.training.session import prepare
 
 TINY = ("dataset.points=60", "model.hidden=[3]")
 
