@@ -6,14 +6,17 @@ All start from the same weights on the same rows, each in a process of its own, 
 scripts of an example take turns for each seed. A script ends with its epochs, where it has reached the best
 published result, or where its time is over. Writes docs/benchmark-examples.json with everything measured, and
 docs/benchmark-examples.md from that.
+
+Where it was interrupted, or other work disturbed it, `--again` makes only the runs that are still missing.
 """
 
 from __future__ import annotations
 
 import json
+import math
 import sys
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Any
@@ -23,7 +26,7 @@ import typer
 from benchmarks import environments, examples_report, machine
 from benchmarks.example_scripts import EXAMPLES, Example, Script
 from benchmarks.launch import Turns, WorkerFailedError, end_workers_with_me, run
-from benchmarks.race import START_SECONDS
+from benchmarks.race import DISTURBED, START_SECONDS
 from benchmarks.summary import summarize
 
 FIRST_SEED = 1
@@ -58,14 +61,16 @@ class Race:
                 turns=self.turns,
             )
 
-    def results(self) -> Iterator[tuple[str, dict[str, Any]]]:
-        """Yield the example and the result of one process after the other."""
+    def results(self, known: Mapping[str, list[dict[str, Any]]]) -> Iterator[tuple[str, dict[str, Any]]]:
+        """Yield the example and the result of one process after the other; known ones are not made again."""
         for name, example in self.examples.items():
             for repeat in range(example.repeats):
                 # Whoever is first in one turn is last in the next.
                 turn = repeat % len(example.scripts)
                 for script in example.scripts[turn:] + example.scripts[:turn]:
-                    yield name, self.run(name, example, script, FIRST_SEED + repeat)
+                    one = (script.entrant.package, FIRST_SEED + repeat)
+                    if one not in {(run["package"], run["seed"]) for run in known[name]}:
+                        yield name, self.run(name, example, script, FIRST_SEED + repeat)
 
     def run(self, name: str, example: Example, script: Script, seed: int) -> dict[str, Any]:
         """Run a script once; a `failure` says why it did not end."""
@@ -117,11 +122,22 @@ class Race:
         )
 
 
+def commit(results: dict[str, Any]) -> str:
+    """Return the commit of an example's results, which change the checkout themselves."""
+    return str(results["machine"]["commit"]).removesuffix("-dirty")
+
+
+def undisturbed(runs: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """Return the runs that came to their end while other processes used little of the machine."""
+    return [run for run in runs if run.get("others", math.inf) <= DISTURBED]
+
+
 @app.command()
 def main(
     *,
     only: Annotated[str, typer.Option(help=f"One of {', '.join(EXAMPLES)}; all by default.")] = "",
     quick: Annotated[bool, typer.Option("--quick", help="One seed, peers 3 s each: does it work?")] = False,
+    again: Annotated[bool, typer.Option("--again", help="Keep undisturbed runs of this commit.")] = False,
     out: Annotated[Path | None, typer.Option(help="Folder of the results; docs, or .bench/quick.")] = None,
     lock: Annotated[list[Path] | None, typer.Option(help="A lock file to hold while a worker runs.")] = None,
 ) -> None:
@@ -138,11 +154,16 @@ def main(
         name: {"machine": machine.describe(), "limit_seconds": example.problem.limit_seconds, "runs": []}
         for name, example in chosen.items()
     }
-    document = examples_report.read(out) | raced
+    known = examples_report.read(out)
+    if again:
+        for name in {*known} & {*raced}:
+            if commit(known[name]) == commit(raced[name]):
+                raced[name] = known[name] | {"runs": undisturbed(known[name]["runs"])}
+    document = known | raced
     with tempfile.TemporaryDirectory(prefix="examples-", dir=environments.FOLDER) as folder:
         race = Race(chosen, Path(folder), Turns(*lock or ()))
         race.export()
-        for name, result in race.results():
+        for name, result in race.results({name: list(document[name]["runs"]) for name in chosen}):
             document[name]["runs"].append(result)
             examples_report.write_json(document, out)
     examples_report.write(out)

@@ -141,6 +141,9 @@ def section(name: str, example: Example, results: dict[str, Any]) -> list[str]:
             f"- {package}, seed {run['seed']}: failed: {run['failure']}" for run in runs if "failure" in run
         ]
         messages += [f"- {package}, seed {run['seed']}: {run['message']}" for run in done if run["message"]]
+    wanted = example.repeats * len(example.scripts)
+    if len(results["runs"]) < wanted:
+        messages.append(f"- Only {len(results['runs'])} of {wanted} runs have been made so far.")
     repeats = max(sum(run["package"] == LMRUN for run in results["runs"]), 1)
     return [
         *made,

@@ -7,8 +7,9 @@ from pathlib import Path
 import pytest
 
 import lmrun
-from benchmarks import examples_report
+from benchmarks import examples, examples_report
 from benchmarks.example_scripts import EXAMPLES, FOLDER, count_lines
+from benchmarks.launch import Turns
 
 DOCS = Path(__file__).parents[2] / "docs"
 
@@ -81,6 +82,22 @@ def test_runs_that_did_not_get_there_are_counted(tmp_path):
     assert rows[2][1] == "–"
     assert rows[3][2:5] == ["5", "4.5", "98.00 %"]
     assert f"- {packages[1]}, seed 1: failed: did not end" in text
+    assert "- Only 5 of 9 runs have been made so far." in text
+
+
+def test_again_makes_what_is_missing_failed_or_disturbed(tmp_path, monkeypatch):
+    monkeypatch.setattr(examples.Race, "run", lambda self, name, example, script, seed: (script, seed))
+    one, two, own = EXAMPLES["mnist"].scripts
+    known = [
+        {"package": one.entrant.package, "seed": 1, "others": 0.1},
+        {"package": two.entrant.package, "seed": 1, "others": 0.9},
+        {"package": own.entrant.package, "seed": 1, "failure": "did not end"},
+    ]
+    race = examples.Race({"mnist": EXAMPLES["mnist"]}, tmp_path, Turns(None))
+    made = [result for _, result in race.results({"mnist": examples.undisturbed(known)})]
+    assert len(made) == 8
+    assert (one, 1) not in made
+    assert made[:2] == [(two, 1), (own, 1)]
 
 
 def test_the_page_is_what_was_measured(tmp_path):
