@@ -6,8 +6,8 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from lmrun.cli import app
-from lmrun.runs.files import read_json, write_sealed_json
 from lmrun.compare.document import compare, store
+from lmrun.runs.files import read_json, write_sealed_json
 
 TRAINED = ["train", "rosenbrock-curve", "--quiet", "--name", "trained"]
 
