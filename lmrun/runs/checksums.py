@@ -7,6 +7,7 @@ their own in their first line, as nothing else is there when they are written.
 from __future__ import annotations
 
 import hashlib
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from lmrun.status import Status
 FILES = "files"
 """The key of a manifest or summary under which other files' checksums stand."""
 _SEAL = '{\n  "checksum": "'
+_SEALED = re.compile(_SEAL + r'.{64}",\n')
 _BLOCK = 1 << 20
 
 
@@ -38,7 +40,7 @@ def seal(text: str) -> str:
 
 def is_sealed(text: str) -> bool:
     """Whether a JSON text begins with a checksum; those of earlier versions do not."""
-    return text.startswith(_SEAL)
+    return _SEALED.match(text) is not None
 
 
 def seal_holds(text: str) -> bool:

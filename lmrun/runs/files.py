@@ -64,7 +64,9 @@ def remove_leftovers(folder: Path) -> None:
     """Delete what killed processes left half written in a folder and below; no writer may be active."""
     for path in folder.rglob(f"{TEMPORARY_PREFIX}*"):
         if path.is_file():
-            path.unlink(missing_ok=True)
+            # One that stays does no harm.
+            with suppress(OSError):
+                path.unlink()
 
 
 def write_text_atomically(path: Path, text: str) -> None:

@@ -136,3 +136,16 @@ def test_damaged_json_is_named(tmp_path: Path, content: str) -> None:
 def test_missing_json_is_named(tmp_path: Path) -> None:
     with pytest.raises(RunDirectoryError, match="No such file or directory"):
         read_json(tmp_path / "a.json")
+
+
+def test_leftovers_of_a_folder_that_may_only_be_read_stay(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / ".tmp-1-a").write_text("half")
+
+    def forbidden(path: Path) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    monkeypatch.setattr(Path, "unlink", forbidden)
+    remove_leftovers(tmp_path)
+    assert os.listdir(tmp_path) == [".tmp-1-a"]
