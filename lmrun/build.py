@@ -240,11 +240,17 @@ def shared_solver(config: Config, kernels: Kernels, algebra: Algebra, reducer: R
     """Return the solver of a fit by several workers: never one with J J^T, which is of all rows.
 
     Memory and cores of the first worker decide for all.
+
+    Raises:
+        ConfigError: It is cg on GPUs, whose products are inside of a compiled loop.
     """
     forms = Forms(kernels, algebra, solver_of(config))
     # As if there were many rows, as there should be.
     name = forms.name(kernels.network.size)
     (first, *_) = reducer.gather(name.encode())
+    if first == b"cg" and not isinstance(algebra, HostAlgebra):
+        words = f"cg is not for GPUs with distribution: {config.distribution}"
+        raise ConfigError([f"optimizer.solver: {words}; use cholesky or qr, or device: cpu."])
     return {"gram": "matrix"}.get(first.decode(), first.decode())
 
 
