@@ -71,8 +71,9 @@ class MultiWorker:
 
         def reduced(vectors: Sequence[Tensor]) -> Any:
             # Inside the replica each vector has a device, which the collective needs to know.
-            here = [tf.identity(vector) for vector in vectors]
-            return tf.distribute.get_replica_context().all_reduce(tf.distribute.ReduceOp.SUM, here)
+            context, plus = tf.distribute.get_replica_context(), tf.distribute.ReduceOp.SUM
+            # One by one: TensorFlow would put those of two dtypes into one.
+            return [context.all_reduce(plus, tf.identity(vector)) for vector in vectors]
 
         self._sum = tf.function(lambda *vectors: self.strategy.run(reduced, args=(vectors,)), autograph=False)
 
