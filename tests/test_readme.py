@@ -14,8 +14,10 @@ README = Path(__file__).parents[1] / "README.md"
 QUICK = {
     "train": ["training.max_steps=5"],
     "compare": ["--seeds", "1", "--max-seconds", "1"],
+    "sweep": ["--dry-run"],
 }
 """What a test adds to a command, lest it take minutes; `--resume` and `--dry-run` take nothing more."""
+SWEEP = "base: sinc\ngrid: {optimizer.damping.initial: [0.1, 1]}\n"
 
 
 def commands() -> list[list[str]]:
@@ -31,11 +33,20 @@ def test_the_commands_are_found() -> None:
     assert len(commands()) >= 11
 
 
+def test_two_processes_are_told_the_same() -> None:
+    """What they then do is in `tests/distribution/test_two_workers.py`."""
+    (first, second) = [each for each in commands() if "--workers" in each]
+    assert first == [*second, "&"]
+
+
 def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     x = np.linspace(0, 1, 50)
     np.savetxt("data.csv", np.stack([x, x, np.sin(x)], axis=1), delimiter=",", header="x1,x2,y", comments="")
+    Path("sweep.yaml").write_text(SWEEP, encoding="utf-8")
     for arguments in commands():
+        if "--workers" in arguments:
+            continue
         quick = [] if "--dry-run" in arguments else QUICK.get(arguments[0], [])
         result = CliRunner().invoke(app, [*arguments, *quick])
         assert result.exit_code == 0, (arguments, result.output, result.exception)
