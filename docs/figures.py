@@ -1,4 +1,4 @@
-"""Draw the pictures of the guide to damping and of the gallery: every one by `lmrun plot`, from real runs.
+"""Draw the pictures of the pages, from real runs: by `lmrun plot`, or by an example itself.
 
 Run `python docs/figures.py` for all of them (a few minutes), or `python docs/figures.py NAME ...` for some.
 """
@@ -12,7 +12,7 @@ import sys
 import tempfile
 from pathlib import Path
 
-IMAGES = Path(__file__).parent / "images"
+IMAGES = Path(__file__).absolute().parent / "images"
 NETWORK = ("rosenbrock-mlp", "training.target_loss=1e-10", "training.max_steps=400")
 PLAIN = ("optimizer.acceleration=none", "optimizer.projection=none")
 """Nothing but the damping tells these runs apart."""
@@ -62,6 +62,9 @@ PICTURES: dict[str, tuple[str, ...]] = {
 }
 """The arguments of `lmrun plot`, by the name of the picture."""
 
+SCRIPTS: dict[str, tuple[str, ...]] = {"poisson": ("examples/poisson.py", "--picture")}
+"""What an example draws itself: its path and the option that takes the file, by the name of the picture."""
+
 BLOCKS = ("python", "yaml sensor.yaml")
 
 
@@ -83,15 +86,20 @@ def tutorial(folder: str) -> None:
 def main() -> None:
     """Train the runs that the pictures need, and draw."""
     parser = argparse.ArgumentParser(description=__doc__)
-    parser.add_argument("names", nargs="*", choices=[*PICTURES, []], help="pictures; left out, all")
-    names = parser.parse_args().names or list(PICTURES)
+    parser.add_argument("names", nargs="*", choices=[*PICTURES, *SCRIPTS, []], help="pictures; left out, all")
+    names = parser.parse_args().names or [*PICTURES, *SCRIPTS]
     with tempfile.TemporaryDirectory() as folder:
         tutorial(folder)
-        for name in dict.fromkeys(run for picture in names for run in PICTURES[picture] if run in RUNS):
+        drawn = [name for name in names if name in PICTURES]
+        for name in dict.fromkeys(run for picture in drawn for run in PICTURES[picture] if run in RUNS):
             python(folder, "-m", "lmrun", "train", *RUNS[name], "--name", name, "--quiet")
         for name in names:
             output = str((IMAGES / f"{name}.png").absolute())
-            python(folder, "-m", "lmrun", "plot", *PICTURES[name], "--output", output)
+            if name in SCRIPTS:
+                script, option = SCRIPTS[name]
+                python(folder, str(IMAGES.parent / script), option, output)
+            else:
+                python(folder, "-m", "lmrun", "plot", *PICTURES[name], "--output", output)
 
 
 if __name__ == "__main__":

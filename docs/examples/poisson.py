@@ -85,20 +85,51 @@ def by_adam(model: keras.Model, residuals, seconds: float) -> None:
         share = (time.monotonic() - began) / seconds
 
 
-def main(width: int = 12, points: int = 16, steps: int = 200) -> dict[str, tuple[float, float]]:
+def draw(models: dict[str, keras.Model], path: str) -> None:
+    """Draw the solution, and what each network lacks to it, into a file."""
+    import matplotlib.pyplot as plt
+
+    line = np.linspace(0, 1, 101)
+    x, y = (part.ravel() for part in np.meshgrid(line, line))
+    solution = np.sin(np.pi * x) * np.sin(np.pi * y)
+    panels = {"solution u": solution}
+    for name, model in models.items():
+        panels[f"{name}: error of u"] = (
+            model(tf.constant(np.stack([x, y], axis=1))).numpy().ravel() - solution
+        )
+    figure, axes = plt.subplots(1, len(panels), figsize=(4 * len(panels), 3.4), layout="constrained")
+    for axis, (title, values) in zip(axes, panels.items(), strict=True):
+        errors = values is not solution
+        largest = np.abs(values).max()
+        limits = {"cmap": "RdBu_r", "vmin": -largest, "vmax": largest} if errors else {"cmap": "viridis"}
+        image = axis.pcolormesh(line, line, values.reshape(101, 101), rasterized=True, **limits)
+        bar = figure.colorbar(image, ax=axis, format="%.1e" if errors else None)
+        bar.outline.set_visible(False)
+        axis.set(title=title, xlabel="x", ylabel="y", aspect="equal")
+    figure.savefig(path, dpi=120)
+    plt.close(figure)
+
+
+def main(
+    width: int = 12, points: int = 16, steps: int = 200, picture: str | None = None
+) -> dict[str, tuple[float, float]]:
     """Train by lmrun, then by Adam for as long; return loss and error of each."""
     residuals, found = poisson(points), {}
     model = network(width)
+    models = {"lmrun": model}
     result = lmrun.least_squares(residuals, model, max_steps=steps)
     print(f"lmrun  {result.steps:6,} steps  {result.seconds:4.1f} s  ", end="")
     found["lmrun"] = result.loss, error(model)
     print("loss {:.1e}  error {:.1e}".format(*found["lmrun"]))
     model = network(width)
+    models["Adam"] = model
     by_adam(model, residuals, result.seconds)
     found["adam"] = float(loss_of(residuals, model)), error(model)
     print(
         "Adam                    {:4.1f} s  loss {:.1e}  error {:.1e}".format(result.seconds, *found["adam"])
     )
+    if picture is not None:
+        draw(models, picture)
     return found
 
 
@@ -107,4 +138,5 @@ if __name__ == "__main__":
     parser.add_argument("--width", type=int, default=12, help="neurons of each of the two hidden layers")
     parser.add_argument("--points", type=int, default=16, help="points inside, per side")
     parser.add_argument("--steps", type=int, default=200, help="of lmrun; Adam has the same time")
+    parser.add_argument("--picture", help="a file for a picture of the solution and of both errors")
     main(**vars(parser.parse_args()))

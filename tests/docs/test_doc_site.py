@@ -25,10 +25,10 @@ def test_the_site_builds_without_a_warning(tmp_path: Path) -> None:
 
 
 def test_every_picture_is_drawn_by_a_command() -> None:
-    drawn = {f"{name}.png" for name in FIGURES["PICTURES"]}
+    drawn = {f"{name}.png" for name in (*FIGURES["PICTURES"], *FIGURES["SCRIPTS"])}
     shown = {
         (page.name, image)
-        for page in (DOCS / "damping.md", DOCS / "gallery.md", DOCS / "tutorial.md")
+        for page in (DOCS / f"{name}.md" for name in ("damping", "gallery", "tutorial", "from-scipy"))
         for image in re.findall(r"!\[[^\]]*\]\(images/([^)]+)\)", page.read_text(encoding="utf-8"))
     }
     assert len(shown) >= 10
