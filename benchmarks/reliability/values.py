@@ -175,11 +175,13 @@ def clock_jumps(bench: Bench, times: int) -> Fault:
         ended: Ended = bench.train(problem, run.name, setup=JumpingClock(jump).start)
         fault.injected += 1
         fault.clumsy += ended.clumsy
+        wall = ended.seconds
         if ended.code != 0:
             # Archives know no years before 1980.
             fault.said(ended.said)
             fault.unsaid += "Set the clock" not in ended.said
             ended = bench.resume(run)
+            wall += ended.seconds
         if ended.code != 0:
             fault.lost["the run"] += 1
             fault.said(ended.said)
@@ -189,7 +191,7 @@ def clock_jumps(bench: Bench, times: int) -> Fault:
             json.loads(run.summary.read_text())["seconds"],
             json.loads(run.manifest.read_text()),
         )
-        fault.lost["sensible seconds"] += not 0 <= seconds <= ended.seconds
+        fault.lost["sensible seconds"] += not 0 <= seconds <= wall
         fault.lost["sensible times"] += not manifest["started"] <= manifest["finished"]
     fault.lost += type(fault.lost)()
     return fault

@@ -132,8 +132,13 @@ def _read(run: RunDirectory, thorough: bool) -> Entry:
     if thorough and entry.state != RUNNING:
         # Loads NumPy, for which a list of runs does not wait.
         from lmrun.runs.checkpoints import checkpoints_of
+        from lmrun.runs.mend import rows_are_good
 
-        damaged += [path for path, checkpoint in checkpoints_of(run) if checkpoint is None]
+        found = list(checkpoints_of(run))
+        damaged += [path for path, checkpoint in found if checkpoint is None]
+        newest = next((checkpoint for _, checkpoint in found if checkpoint is not None), None)
+        if newest is not None and run.metrics not in damaged and not rows_are_good(run, newest):
+            damaged.append(run.metrics)
     if damaged:
         return replace(entry, state=DAMAGED, problem=said_of(run, *damaged))
     return entry

@@ -139,7 +139,7 @@ def _metrics(run: RunDirectory, good: list[Checkpoint], said: list[str]) -> None
     """Go on from the newest checkpoint whose rows are what they were; save what can be read where none is."""
     newest = good[0]
     for checkpoint in good:
-        if _rows_are_good(run, checkpoint):
+        if rows_are_good(run, checkpoint):
             if checkpoint is not newest:
                 _set_aside(run.checkpoint(newest.step))
                 said.append(
@@ -165,7 +165,7 @@ def _metrics(run: RunDirectory, good: list[Checkpoint], said: list[str]) -> None
     )
 
 
-def _rows_are_good(run: RunDirectory, checkpoint: Checkpoint) -> bool:
+def rows_are_good(run: RunDirectory, checkpoint: Checkpoint) -> bool:
     """Whether the rows that a checkpoint counts are those that were written; earlier versions do not know."""
     rows, expected = checkpoint.metadata.get(ROWS), checkpoint.metadata.get(ROWS_CHECKSUM)
     if expected is None:

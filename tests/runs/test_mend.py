@@ -138,6 +138,7 @@ def test_config_and_manifest_damaged_together(stopped: RunDirectory) -> None:
 
 def test_rows_younger_than_a_good_checkpoint_are_made_again(stopped: RunDirectory) -> None:
     flip(stopped.metrics)
+    assert read_entry(stopped, thorough=True).state == "damaged"
     (said,) = mend(stopped)
     assert "in rows after step 4" in said
     assert newest(stopped) == STEPS - 2
@@ -151,6 +152,7 @@ def test_rows_that_can_be_read_are_kept(stopped: RunDirectory) -> None:
     lines = stopped.metrics.read_text().splitlines(keepends=True)
     damaged = "".join([*lines[:2], lines[2].replace(",", ";"), *lines[3:]])
     stopped.metrics.write_text(damaged)
+    assert read_entry(stopped, thorough=True).state == "damaged"
     (said,) = mend(stopped)
     assert "5 of 6 rows can be read" in said
     assert newest(stopped) == STEPS - 1
