@@ -65,9 +65,9 @@ def prepare(
 def begin_anew() -> None:
     """Let go of what the run before has left in this process.
 
-    Keras numbers its layers, and TensorFlow keeps something for every name of a variable: 0.2 MiB per
-    run. So each run has the names that it would have in a process of its own. Experiments refer to themselves
-    in circles, which Python's collector finds at some time; the data of the last one should not wait for that.
+    Keras numbers its layers, and TensorFlow keeps something for every name of a variable: 0.2 MiB per run. So
+    each run has the names that it would have in a process of its own. Experiments refer to themselves in
+    circles, which Python's collector finds at some time; the data of the last one are not to wait for that.
     """
     left = [data for reference in _data if (data := reference()) is not None]
     large = any(
