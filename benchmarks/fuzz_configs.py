@@ -28,6 +28,10 @@ KEYED = re.compile(
 """How an error begins that only the data, the device or the memory tell: with a key, a file or the sizes."""
 COMPILED_EVERY = 40
 """Of the configs that wait for a compiler, so many are one that is trained."""
+MOST_WORK = 2**22
+"""Rows times parameters of what is trained: a step on all images of MNIST takes minutes."""
+MOST_DRAWS = 20
+"""Fits to data drawn anew."""
 
 
 @dataclass
@@ -129,8 +133,12 @@ class Course:
         return experiment
 
     def _cheap(self, experiment: Any) -> bool:
+        """Whether a step takes a moment; of those that wait for a compiler, now and then."""
         from lmrun.optimizers.first_order import FirstOrder
 
+        train, draws = experiment.dataset.train, experiment.config.answers.bootstrap or 0
+        if train.rows * experiment.network.size > MOST_WORK or draws > MOST_DRAWS:
+            return False
         if not experiment.kernels.compiles and not isinstance(experiment.optimizer, FirstOrder):
             return True
         self._compiled += 1

@@ -13,12 +13,11 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from statistics import median
-from typing import Annotated, NamedTuple
+from typing import Annotated, Any, NamedTuple
 
 import typer
 
 from benchmarks.environments import FOLDER, ROOT
-from benchmarks.machine import describe
 from benchmarks.soaking import BATCHES, FIGURE_EVERY, SHORT
 
 PAGE = ROOT / "docs" / "soak.md"
@@ -52,11 +51,16 @@ class Point(NamedTuple):
     resident: float
 
 
-def read(part: str) -> list[Point]:
-    """Return a part's samples; none where it has not begun."""
+def lines_of(part: str) -> list[dict[str, Any]]:
+    """Return what a part has written: the machine first, then samples."""
     path = SAMPLES / f"{part}.jsonl"
     lines = path.read_text(encoding="utf-8").splitlines() if path.exists() else []
-    found = [json.loads(line) for line in lines]
+    return [json.loads(line) for line in lines]
+
+
+def read(part: str) -> list[Point]:
+    """Return a part's samples; none where it has not begun."""
+    _, *found = lines_of(part) or [{}]
     if part == "hour":
         return [Point(sample["seconds"] / 60, sample["bytes"]) for sample in found]
     return [Point(sample["done"], sample["bytes"]) for sample in found]
@@ -75,11 +79,17 @@ def growth(points: Sequence[Point]) -> float:
     return median(resident[len(resident) // 2 :]) / median(before) - 1
 
 
+def machine(known: dict[str, Any]) -> str:
+    """Say where and when a part began."""
+    where = f"{known['processor']}, one core, Python {known['python']}"
+    return f"{where}, commit {known['commit']}, {known['started']}.\n"
+
+
 def section(part: str) -> list[str]:
     """Return a part's table and verdict."""
     points = read(part)
     counted = after_warm_up(part, points)
-    lines = [f"\n## {TITLES[part]}\n"]
+    lines = [f"\n## {TITLES[part]}\n", machine(lines_of(part)[0])]
     if not counted:
         return [*lines, "No samples yet."]
     if part == "hour":
@@ -101,10 +111,7 @@ def section(part: str) -> list[str]:
 
 def write() -> bool:
     """Write the page from the samples; whether both parts are flat."""
-    known = describe()
-    limits = INTRODUCTION.format(**WARM_UP, limit=LIMIT)
-    where = f"\n{known['processor']}, one core, Python {known['python']}, commit {known['commit']}, "
-    lines = [limits, where + f"{known['started']}."]
+    lines = [INTRODUCTION.format(**WARM_UP, limit=LIMIT)]
     parts = [part for part in TITLES if read(part)]
     for part in parts:
         lines += section(part)

@@ -1,7 +1,7 @@
 """The process that `benchmarks.soak` watches: `python -m benchmarks.soaking PART AMOUNT FILE`.
 
-It goes through the command line's own functions in one process, and writes one JSON line per sample: seconds
-since the start of the training, bytes of resident memory, and steps or runs so far.
+It goes through the command line's own functions in one process, and writes one JSON line on the machine, and
+one per sample: seconds since the start of the training, bytes of resident memory, and how much was done.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from typing import IO, Any
 import psutil
 import typer
 
+from benchmarks.machine import describe
 from lmrun.cli import app
 
 INTERVAL = 5.0
@@ -117,6 +118,7 @@ def main() -> None:
         cores = sorted(os.sched_getaffinity(0))
         os.sched_setaffinity(0, {cores[list(PARTS).index(part) % len(cores)]})
     with Path(file).open("w", encoding="utf-8") as lines, tempfile.TemporaryDirectory() as folder:
+        lines.write(json.dumps(describe()) + "\n")
         PARTS[part](float(amount), sampler(lines), Path(folder))
 
 

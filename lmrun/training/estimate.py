@@ -135,7 +135,7 @@ def _copies(load: Load) -> int:
         # Laid out anew for kernels, or gathered batch by batch.
         return load.train + (load.train if load.batches != "drawn" else 2 * load.batch)
     if load.batches == "all":
-        return min(load.train, KEPT_BYTES)
+        return load.train if load.train <= KEPT_BYTES else 0
     drawn = load.train if load.batches == "growing" else 2 * load.batch
     return drawn + (load.train if load.compiles else 0)
 

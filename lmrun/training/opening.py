@@ -6,8 +6,6 @@ import logging
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-import keras
-
 from lmrun.build import Experiment, build
 from lmrun.config.dump import to_yaml
 from lmrun.config.load import LoadedConfig, load_config
@@ -21,6 +19,7 @@ from lmrun.runs.lock import alone
 from lmrun.runs.log import log_line
 from lmrun.runs.manifest import build_manifest
 from lmrun.runs.mend import mend
+from lmrun.training.anew import begin_anew, leave_behind
 from lmrun.training.loop import schedule_of
 from lmrun.training.memory import refuse_if_too_large, refuse_impossible
 
@@ -49,10 +48,9 @@ def prepare(
     config, reducer = loaded.config, reducer or Alone()
     with together(reducer):
         refuse_impossible(config)
-        # Keras numbers its layers, and TensorFlow keeps something for every name of a variable: 0.2 MiB
-        # per run of one process. Each run has the names that it would have in a process of its own.
-        keras.backend.clear_session(free_memory=False)
+        begin_anew()
         experiment = build(config, reducer)
+        leave_behind(experiment.dataset)
         refuse_if_too_large(experiment, schedule_of(experiment))
         run = open_run(
             experiment, runs_dir, name, command=command, source=loaded.source, overrides=loaded.overrides
