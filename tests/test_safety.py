@@ -13,6 +13,9 @@ SOURCES = sorted(path for room in ("lmrun", "benchmarks", "docs") for path in (R
 IMPORTS_USER_CODE = "lmrun/user_code.py"
 """The one place that runs code which a config names: a user's own module, by `module:attribute`."""
 
+RUN_SCRIPTS = {"docs/reference.py", "benchmarks/contestants/lmrun_example.py"}
+"""What runs scripts of the project itself, by their paths in it."""
+
 UNPICKLING = {
     *("pickle", "_pickle", "cPickle", "pickletools", "copyreg", "dill", "cloudpickle", "joblib", "marshal"),
     *("shelve", "jsonpickle", "tables", "klepto"),
@@ -67,7 +70,10 @@ def words(node: ast.AST, name: str) -> Iterator[str]:
 def method(owner: str, attribute: str, given: dict[str | None, ast.expr], name: str) -> Iterator[str]:
     if f"{owner}.{attribute}" == "os.system":
         yield "os.system"
-    if attribute in METHODS and not (attribute == "exec_module" and name == IMPORTS_USER_CODE):
+    own = (attribute == "exec_module" and name == IMPORTS_USER_CODE) or (
+        attribute == "run_path" and name in RUN_SCRIPTS
+    )
+    if attribute in METHODS and not own:
         yield f"{owner}.{attribute}"
     if owner == "yaml" and attribute.endswith(("load", "load_all", "dump", "dump_all")):
         safe = attribute in YAML and (attribute != "dump" or "Dumper" in given)
