@@ -27,7 +27,7 @@ def test_no_more_chunks_exist_than_threads(workers):
         return 10 * number
 
     items = OnDemand(make, range(50))
-    chunks = Chunks(None, Batch(items, 50.0, 50), SimpleNamespace(workers=workers))
+    chunks = Chunks(None, Batch(items, 50.0, 50), SimpleNamespace(workers=workers, places=()))
     assert chunks.each(work, items) == list(range(0, 500, 10))
     assert 1 <= most <= workers
 
