@@ -28,7 +28,7 @@ from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Projection
 from lmrun.datasets import Dataset, TargetKind, load_dataset
-from lmrun.errors import ConfigError, DataError
+from lmrun.errors import ConfigError, DataError, MemoryRefusedError
 from lmrun.linalg.algebra import Algebra
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
@@ -146,7 +146,18 @@ def build(config: Config) -> Experiment:
         ConfigError: The device is not there, an optimizer's argument does not suit it, or code of the user's
             own cannot be used.
         DataError: The data cannot be read, or does not fit the model.
+        MemoryRefusedError: There is no memory for data or weights.
     """
+    try:
+        return _build(config)
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        words = " ".join(str(error).split())[:200]
+        raise MemoryRefusedError(
+            f"The data or the model do not fit into memory ({words}). Use fewer points or parameters."
+        ) from error
+
+
+def _build(config: Config) -> Experiment:
     device = choose_device(config.device)
     # GPUs would round the factors of float32 products to 10 bits, which makes J^T J useless.
     tf.config.experimental.enable_tensor_float_32_execution(False)
