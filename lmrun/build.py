@@ -34,7 +34,7 @@ from lmrun.distribution.messages import exchange
 from lmrun.distribution.mirrored import mirrors_of
 from lmrun.distribution.reducer import Alone, Reducer
 from lmrun.distribution.shares import require_rows, share_of
-from lmrun.errors import ConfigError, DataError
+from lmrun.errors import ConfigError, DataError, MemoryRefusedError
 from lmrun.linalg.algebra import Algebra
 from lmrun.linalg.device import DeviceAlgebra
 from lmrun.linalg.host import HostAlgebra
@@ -154,8 +154,18 @@ def build(config: Config, reducer: Reducer | None = None) -> Experiment:
         ConfigError: The device is not there, an optimizer's argument does not suit it, or code of the user's
             own cannot be used.
         DataError: The data cannot be read, or does not fit the model.
+        MemoryRefusedError: There is no memory for data or weights.
     """
-    reducer = reducer or Alone()
+    try:
+        return _build(config, reducer or Alone())
+    except (MemoryError, tf.errors.ResourceExhaustedError) as error:
+        words = " ".join(str(error).split())[:200]
+        raise MemoryRefusedError(
+            f"The data or the model do not fit into memory ({words}). Use fewer points or parameters."
+        ) from error
+
+
+def _build(config: Config, reducer: Reducer) -> Experiment:
     device = choose_device(config.device)
     if reducer.workers > 1 and device != "/CPU:0":
         # A worker sees its own GPU only.

@@ -163,5 +163,9 @@ def stacked(outputs: Any) -> Tensor:
 
 
 def sequential(layers: Sequence[keras.Layer], input_shape: tuple[int, ...], dtype: str) -> keras.Sequential:
-    """Chain and build layers; `input_shape` is that of one sample."""
-    return keras.Sequential([keras.Input(shape=input_shape, dtype=dtype), *layers])
+    """Chain and build layers; `input_shape` is that of one sample.
+
+    Model and input have names that Keras would number: TensorFlow keeps something for every name.
+    """
+    inputs = keras.Input(shape=input_shape, dtype=dtype, name="inputs")
+    return keras.Sequential([inputs, *layers], name="network")

@@ -132,8 +132,9 @@ def refuse_impossible(config: Config) -> None:
 
 
 def points_of(dataset: DatasetConfig) -> int:
-    """Return the points that a config asks for; 0 where a file decides."""
-    return 0 if dataset.name == "table" else dataset.points or 0
+    """Return the points that a config asks for, validation and test included; 0 where a file decides."""
+    names = ("points", "validation_points", "test_points")
+    return sum(getattr(dataset, name, None) or 0 for name in names)
 
 
 def least_needed(config: Config) -> int:
@@ -142,7 +143,8 @@ def least_needed(config: Config) -> int:
     # Made in float64, whatever the precision, as inputs and targets.
     data = points * (input_width(config.dataset) + 1) * 8 if config.dataset.name != "mnist" else 0
     batch = config.training.batch_size
-    rows = min(points, batch) if isinstance(batch, int) else points
+    rows = 0 if config.dataset.name == "table" else config.dataset.points or 0
+    rows = min(rows, batch) if isinstance(batch, int) else rows
     return 2 * data + 4 * count * size + _least_held(config, Sizes(count, max(rows, 1), size, 1))
 
 

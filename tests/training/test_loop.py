@@ -315,6 +315,7 @@ def test_a_start_that_cannot_be_validated_is_no_best(runs, tmp_path):
         ("model.hidden=[9999999999]",),
         ("model.hidden=[20000, 20000]",),
         ("dataset.points=99999999999",),
+        ("dataset.validation_points=99999999999",),
         ("dataset={name: rosenbrock, dimension: 1000000, points: 1000000}",),
     ],
 )

@@ -125,3 +125,12 @@ def test_what_the_machine_has_counts(monkeypatch):
     monkeypatch.setattr(memory, "free_memory", lambda: Free(100, "of this machine"))
     with pytest.raises(MemoryRefusedError, match="100 B of this machine are free"):
         memory.refuse_impossible(config())
+
+
+def test_memory_that_ends_while_something_is_built(monkeypatch):
+    def huge(*_, **__):
+        raise MemoryError("no 72 TiB")
+
+    monkeypatch.setattr("lmrun.build.load_dataset", huge)
+    with pytest.raises(MemoryRefusedError, match="no 72 TiB"):
+        build(config())
