@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 import struct
-import time
 import zipfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -58,8 +57,8 @@ def _clock_in_words() -> Iterator[None]:
         if not OUT_OF_TIME.search(str(error)):
             raise
         raise StorageError(
-            f"The clock of this machine says {time.gmtime(time.time()).tm_year}, or did a moment ago, and the "
-            "archive of a model has a place for the years 1980 to 2107 only. Set the clock."
+            "The clock of this machine is beyond the years 1980 to 2107, and the archive of a model has a place "
+            "for no others. Set the clock."
         ) from error
 
 
