@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-import time
+import re
+import struct
 import zipfile
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -18,8 +21,8 @@ from lmrun.training.outcome import Outcome
 
 WEIGHTS = "model.weights.h5"
 """The weights in Keras' archive of a model: the very file that `save_weights` writes."""
-FIRST_YEAR, LAST_YEAR = 1980, 2107
-"""Of a ZIP archive's times."""
+OUT_OF_TIME = re.compile("timestamps before|ushort|format requires 0 <= number")
+"""What `zipfile` and `struct` say of a year that a ZIP archive has no place for."""
 
 
 def save_models(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> None:
@@ -28,7 +31,11 @@ def save_models(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> 
     Raises:
         StorageError: They cannot be written, or the clock's year is none that an archive can hold.
     """
-    _check_clock()
+    with _clock_in_words():
+        _save(experiment, run, outcome)
+
+
+def _save(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> None:
     network, dataset = experiment.network, experiment.dataset
     for params, path in (
         (outcome.model, run.last_weights),
@@ -41,14 +48,18 @@ def save_models(experiment: Experiment, run: RunDirectory, outcome: Outcome) -> 
         whole.save(temporary)
 
 
-def _check_clock() -> None:
-    # A board without a battery starts in 1970.
-    year = time.localtime().tm_year
-    if not FIRST_YEAR <= year <= LAST_YEAR:
+@contextmanager
+def _clock_in_words() -> Iterator[None]:
+    """Say in words that the clock is beyond an archive's times: a board without a battery starts in 1970."""
+    try:
+        yield
+    except (ValueError, struct.error) as error:
+        if not OUT_OF_TIME.search(str(error)):
+            raise
         raise StorageError(
-            f"The clock of this machine says {year}, and the archive of a model has a place for the years "
-            f"{FIRST_YEAR} to {LAST_YEAR} only. Set the clock."
-        )
+            "The clock of this machine is beyond the years 1980 to 2107, and the archive of a model has a place "
+            "for no others. Set the clock."
+        ) from error
 
 
 def _save_weights(model: Any, path: Path) -> None:
