@@ -22,7 +22,7 @@ from lmrun.errors import ConfigError, LmrunError
 LOCATED = re.compile(r".+:\d+:\d+: |override '")
 """How a problem of a config file begins."""
 KEYED = re.compile(
-    r"(seed|precision|device|dataset|model|loss|optimizer|training|answers)\b|\S*/\S+: |"
+    r"(seed|precision|device|distribution|dataset|model|loss|optimizer|training|answers)\b|\S*/\S+: |"
     r"The run needs|The data or the model do not fit|.*\b(dataset|model|loss|optimizer|training)\.\w+"
 )
 """How an error begins that only the data, the device or the memory tell: with a key, a file or the sizes."""

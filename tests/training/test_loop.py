@@ -326,7 +326,7 @@ def test_sizes_that_cannot_be_built_are_refused_at_once(runs, overrides):
 
 def test_one_process_at_a_time_trains_a_run(runs):
     _, run = runs.train("rosenbrock-curve", "optimizer=newton")
-    experiment = session.build(load_config(str(run.config)).config)
+    experiment = build(load_config(str(run.config)).config)
     with alone(run), pytest.raises(RunDirectoryError, match="another process"):
         session.execute(experiment, run, make_progress(True, 10.0))
 
