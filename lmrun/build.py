@@ -50,7 +50,7 @@ from lmrun.optimizers.base import SecondOrder
 from lmrun.optimizers.convergence import tolerances_of
 from lmrun.optimizers.first_order import FirstOrder
 from lmrun.optimizers.registry import build_optimizer
-from lmrun.optimizers.restarts import Restarted
+from lmrun.optimizers.restarts import Restarted, starts_of
 from lmrun.seeding import Stream, generator
 
 
@@ -283,19 +283,6 @@ def network_starts(config: Config, dataset: Dataset, network: Network) -> NDArra
     if isinstance(network, AdoptedNetwork):
         return np.array([network.drawn(int(draw.integers(2**31))) for draw in draws])
     return np.array([build_network(config, dataset, draw).params() for draw in draws])
-
-
-def starts_of(config: Config) -> NDArray[np.floating] | None:
-    """Return the further starts of a formula [restarts, n]; None where none are asked for.
-
-    A parameter without a range begins where it always does.
-    """
-    if not isinstance(config.model, FormulaConfig) or not config.model.restarts:
-        return None
-    draw = generator(config.seed, Stream.STARTS).random((config.model.restarts, len(config.model.free)))
-    ranges = [parameter.drawn_from or (parameter.value,) * 2 for parameter in config.model.free.values()]
-    low, high = np.array(ranges).T
-    return np.asarray(low + draw * (high - low), config.precision)
 
 
 def as_params(experiment: Experiment) -> Any:

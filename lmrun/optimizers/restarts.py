@@ -13,9 +13,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from lmrun.config.models import FormulaConfig
+from lmrun.config.schema import Config
 from lmrun.curvature.problem import Problem
 from lmrun.optimizers.base import SecondOrder, State, StepInfo
 from lmrun.optimizers.convergence import Tolerances
+from lmrun.seeding import Stream, generator
 from lmrun.status import FAILURES, Status
 
 Tensor = Any
@@ -99,3 +102,16 @@ def _better(info: StepInfo, status: Status | None, own: State) -> bool:
 def _rank(status: Status | None, criterion: float) -> tuple[bool, float]:
     """Order ends, the best first; one that failed, such as outside the formula's domain, comes last."""
     return status in FAILURES, math.inf if math.isnan(criterion) else criterion
+
+
+def starts_of(config: Config) -> NDArray[np.floating] | None:
+    """Return the further starts of a formula [restarts, n]; None where none are asked for.
+
+    A parameter without a range begins where it always does.
+    """
+    if not isinstance(config.model, FormulaConfig) or not config.model.restarts:
+        return None
+    draw = generator(config.seed, Stream.STARTS).random((config.model.restarts, len(config.model.free)))
+    ranges = [parameter.drawn_from or (parameter.value,) * 2 for parameter in config.model.free.values()]
+    low, high = np.array(ranges).T
+    return np.asarray(low + draw * (high - low), config.precision)

@@ -5,11 +5,12 @@ import pytest
 import tensorflow as tf
 from test_digits import fit
 
-from lmrun.build import as_params, build, starts_of
+from lmrun.build import as_params, build
 from lmrun.config.document import parse
 from lmrun.config.load import load_config, validate
 from lmrun.config.schema import Config, resolve
 from lmrun.errors import ConfigError
+from lmrun.optimizers.restarts import starts_of
 from lmrun.runs.layout import RunDirectory
 from lmrun.status import START_NOT_FINITE, Status
 from lmrun.training.drivers import make_driver
