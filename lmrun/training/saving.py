@@ -57,8 +57,8 @@ def _clock_in_words() -> Iterator[None]:
         if not OUT_OF_TIME.search(str(error)):
             raise
         raise StorageError(
-            "The clock of this machine is beyond the years 1980 to 2107, and the archive of a model has a place "
-            "for no others. Set the clock."
+            "The clock of this machine is beyond the years 1980 to 2107, and the archive of a model has "
+            "a place for no others. Set the clock."
         ) from error
 
 
