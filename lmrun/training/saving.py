@@ -17,7 +17,7 @@ from lmrun.errors import StorageError
 from lmrun.models.export import in_user_units
 from lmrun.runs.files import replacing, temporary_name
 from lmrun.runs.layout import RunDirectory
-from lmrun.training.outcome import Outcome
+from lmrun.training.loop import Outcome
 
 WEIGHTS = "model.weights.h5"
 """The weights in Keras' archive of a model: the very file that `save_weights` writes."""
@@ -57,8 +57,8 @@ def _clock_in_words() -> Iterator[None]:
         if not OUT_OF_TIME.search(str(error)):
             raise
         raise StorageError(
-            "The clock of this machine is beyond the years 1980 to 2107, and the archive of a model has a "
-            "place for no others. Set the clock."
+            "The clock of this machine is beyond the years 1980 to 2107, and the archive of a model has "
+            "a place for no others. Set the clock."
         ) from error
 
 
