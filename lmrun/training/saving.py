@@ -17,7 +17,7 @@ from lmrun.errors import StorageError
 from lmrun.models.export import in_user_units
 from lmrun.runs.files import replacing, temporary_name
 from lmrun.runs.layout import RunDirectory
-from lmrun.training.loop import Outcome
+from lmrun.training.outcome import Outcome
 
 WEIGHTS = "model.weights.h5"
 """The weights in Keras' archive of a model: the very file that `save_weights` writes."""
