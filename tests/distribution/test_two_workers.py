@@ -14,8 +14,9 @@ from lmrun.runs.checkpoints import read_checkpoint
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import read_metrics
 from lmrun.runs.summary import read_summary
+from lmrun.training.opening import prepare, reopen
 from lmrun.training.progress import SilentProgress
-from lmrun.training.session import execute, prepare, reopen
+from lmrun.training.session import execute
 
 CONFIG = """
 dataset:

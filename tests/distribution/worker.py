@@ -55,8 +55,9 @@ def main(addresses, folder):
     load_tensorflow()
     reducer = join(place.cluster, "cpu")
     from lmrun.training.beside import execute_beside, prepare_beside
+    from lmrun.training.opening import prepare
     from lmrun.training.progress import SilentProgress
-    from lmrun.training.session import execute, prepare
+    from lmrun.training.session import execute
 
     for name, loaded in found.items():
         if reducer.index > 0:
