@@ -40,6 +40,7 @@ CASES: dict[str, tuple[str, ...]] = {
         *FULL,
         "training.max_steps=20",
     ),
+    "sinc, 61 parameters, longer": ("sinc", "dataset.points=4000", *FULL, "training.max_steps=80"),
 }
 LOST = ("sinc", "dataset.points=2000", *FULL, "training.max_steps=60", "training.checkpoint_seconds=1000")
 SPEED: dict[str, tuple[str, ...]] = {
