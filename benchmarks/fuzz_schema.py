@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping, Sequence
+from copy import deepcopy
 from typing import Any
 
 from hypothesis import strategies as st
@@ -241,11 +242,10 @@ def broken(draw: Draw, data: dict[str, Any]) -> None:
         case "misspell" if isinstance(section, dict) and isinstance(path[-1], str):
             section[f"{path[-1][:-1]}_"] = section.pop(path[-1])
         case "add" if isinstance(section, dict):
-            section[draw(st.sampled_from(["unknown", "name", "seed", "<<", "1"]))] = draw(
-                st.sampled_from(WRONG)
-            )
+            key = draw(st.sampled_from(["unknown", "name", "seed", "<<", "1"]))
+            section[key] = deepcopy(draw(st.sampled_from(WRONG)))
         case _:
-            section[path[-1]] = draw(st.sampled_from(WRONG))
+            section[path[-1]] = deepcopy(draw(st.sampled_from(WRONG)))
 
 
 SCHEMA = Schema()

@@ -152,6 +152,7 @@ class _Composer(yaml.SafeLoader):
     def __init__(self, text: str) -> None:
         super().__init__(text)
         self.tags: list[tuple[yaml.Mark, str]] = []
+        self.nodes = 0
 
     def fetch_flow_collection_start(self, TokenClass: Any) -> None:
         if self.flow_level >= MAX_DEPTH:
@@ -161,6 +162,10 @@ class _Composer(yaml.SafeLoader):
 
     def compose_node(self, parent: yaml.Node | None, index: int) -> yaml.Node | None:
         event: Any = self.peek_event()  # type: ignore[no-untyped-call]
+        self.nodes += 1
+        if self.nodes > MAX_NODES:
+            words = f"more than {MAX_NODES:,} values"
+            raise yaml.MarkedYAMLError(problem=words, problem_mark=event.start_mark)
         tag = getattr(event, "tag", None)
         if tag is not None:
             self.tags.append((event.start_mark, tag))

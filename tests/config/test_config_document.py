@@ -81,6 +81,8 @@ def test_deep_nesting():
 def test_a_file_that_holds_data():
     (finding,) = parse("a: [" + "1, " * 100_000 + "1]", "f").findings
     assert str(finding).startswith("f:1:1: more than 262,144 characters")
+    (finding,) = parse("a: [" + "1, " * 30_000 + "1]", "f").findings
+    assert str(finding) == "f:1:59996: not valid YAML: more than 20,000 values"
 
 
 def test_half_a_surrogate():
