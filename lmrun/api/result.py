@@ -48,6 +48,7 @@ class Result:
             parameters are determined; None where nothing is.
         remarks: Sentences about what may not be as it seems, such as a robust loss without an outlier.
         regularization: What Bayesian regularization estimated at the best parameters; None without it.
+        distribution: Of several workers, see docs/scaling.md; None for the one process of a program.
         history: The columns of `metrics.csv`: a row per step or epoch; NaN where there is no value.
         weights: The best parameters as one vector [n].
     """
@@ -73,6 +74,7 @@ class Result:
     fit: Mapping[str, Any] | None
     remarks: Sequence[str]
     regularization: Mapping[str, float] | None
+    distribution: Mapping[str, float] | None
     history: Mapping[str, NDArray[Any]] = field(repr=False)
     weights: NDArray[np.floating] = field(repr=False)
     experiment: Experiment = field(repr=False)
