@@ -62,7 +62,8 @@ class Chain:
         """Return what every layer reads and makes, for inputs [..., rows]."""
         flat = inputs.reshape(-1, inputs.shape[-1])
         made = flat
-        if self.layers[0].room:
+        # A part of longer rows is copied, too: its numbers would lie on as many pages of memory.
+        if self.layers[0].room or not flat.flags.c_contiguous:
             made = self._roomy(0, len(flat), flat)
             made[: len(flat)] = flat
         reads, values = [], []

@@ -13,6 +13,7 @@ from lmrun.curvature.host.layers.pooling import AveragePooling, MaxPooling
 from lmrun.curvature.host.layers.shapes import Flatten
 from lmrun.curvature.host.layers.strips import Strips
 from lmrun.curvature.host.layers.windows import Windows
+from lmrun.curvature.host.native.convolution import native_convolution
 from lmrun.curvature.layers import convolution, dense, pooling, shapes
 from lmrun.curvature.layers.activation import is_elementwise
 from lmrun.curvature.layers.base import Rule
@@ -34,9 +35,11 @@ def _convolution(call: Call, start: int, activation: Activation) -> Layer:
     layer = call.part.layer
     lengths = (layer.kernel_size, layer.strides, layer.dilation_rate)
     windows = Windows.over(layer.input.shape[1:], *lengths, layer.padding)
-    inputs = len(windows.elements) * windows.channels
-    strips = Strips.over(windows, *lengths)
-    return Convolution(call.part.start, inputs, layer.filters, layer.use_bias, activation, strips)
+    place = (call.part.start, len(windows.elements) * windows.channels, layer.filters)
+    native = native_convolution(
+        place, activation, windows, lengths, layer.variable_dtype, bias=layer.use_bias
+    )
+    return native or Convolution(*place, layer.use_bias, activation, Strips.over(windows, *lengths))
 
 
 def _flatten(call: Call, start: int, activation: Activation) -> Layer:
