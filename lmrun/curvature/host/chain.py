@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.host.activations import IDENTITY, Activation
 from lmrun.curvature.host.layers.base import Layer
-from lmrun.curvature.host.layers.registry import activation_of, layer_of
+from lmrun.curvature.host.layers.registry import activation_of, compile_all, layer_of
 from lmrun.curvature.host.scratch import Scratch
 from lmrun.curvature.layers.activation import Activation as ActivationLayer
 
@@ -179,6 +179,7 @@ def chain_of(graph: Graph) -> Chain | None:
     own = {id(call.part.layer) for call, _ in uses}
     if len(own) < len(uses) or graph.results != (len(graph.calls),):
         return None
+    compile_all([call for call, _ in uses])
     layers: list[Layer] = []
     for call, activation in uses:
         layer = layer_of(call, layers[-1].end if layers else 0, activation)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lmrun.curvature.graph import Call
 from lmrun.curvature.host.activations import ACTIVATIONS, IDENTITY, Activation
@@ -17,6 +17,7 @@ from lmrun.curvature.host.native.convolution import native_convolution
 from lmrun.curvature.layers import convolution, dense, pooling, shapes
 from lmrun.curvature.layers.activation import is_elementwise
 from lmrun.curvature.layers.base import Rule
+from lmrun.linalg.threads import each
 
 Make = Callable[[Call, int, Activation], Layer | None]
 """From a call, the end of the parameters before it and its activation to its layer; None where it has an
@@ -68,6 +69,12 @@ LAYERS: dict[type[Rule], Make] = {
     pooling.AveragePooling: _average_pooling,
 }
 """A network with a layer of any other rule goes to the compiler."""
+
+
+def compile_all(calls: Sequence[Call]) -> None:
+    """Compile what some calls need in C, side by side; `layer_of` finds it then."""
+    convolutions = [call for call in calls if isinstance(call.rule, convolution.Convolution)]
+    each(lambda call: _convolution(call, 0, IDENTITY), convolutions)
 
 
 def layer_of(call: Call, start: int, activation: Activation) -> Layer | None:

@@ -14,10 +14,10 @@ from typing import Any
 
 import numpy as np
 
+from lmrun.c_compiler import library
 from lmrun.curvature.host.activations import Activation
 from lmrun.curvature.host.layers.base import Array, Matrix
 from lmrun.curvature.host.layers.windows import Windows
-from lmrun.curvature.host.native.compiler import library
 from lmrun.curvature.host.scratch import Scratch
 
 SOURCE = Path(__file__).with_name("convolution.c")
@@ -48,8 +48,9 @@ class NativeConvolution(Matrix):
 
     @property
     def held(self) -> int:
-        """The padded image, and that of the cotangents."""
-        return 2 * self.windows.padded_size
+        """The padded image, where that is another one, and that of its cotangents."""
+        padded = self.windows.padded != self.windows.spatial
+        return self.windows.padded_size * (1 + padded)
 
     def read(self, inputs: Array, scratch: Scratch) -> Array:
         """The padded image."""
