@@ -55,11 +55,13 @@ def predict(
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
-    from lmrun.predict.predictor import load_ensemble, predicted
+    from lmrun.predict.predictor import load_ensemble
+    from lmrun.predict.rows import predicted
     from lmrun.runs.files import replacing
 
     predictor = load_ensemble(found)
-    with replacing(output) as temporary, WRITERS[output.suffix.lower()](temporary) as writer:
+    samples, write_to = samples or predictor.samples, WRITERS[output.suffix.lower()]
+    with replacing(output) as temporary, write_to(temporary, samples) as writer:
         for part in predicted(predictor, str(data), samples):
             writer.write(part)
     typer.echo(output)

@@ -15,6 +15,10 @@ from numpy.lib.npyio import NpzFile
 from lmrun.errors import DataError
 
 
+SINGLE = "the file holds a single array, not NPZ; save it with numpy.savez."
+"""About a file that `numpy.save` wrote."""
+
+
 @contextmanager
 def open_npz(source: Path | Traversable, where: str) -> Iterator[NpzFile]:
     """Open an NPZ file without ever unpickling; `where` names the file in messages.
@@ -25,7 +29,7 @@ def open_npz(source: Path | Traversable, where: str) -> Iterator[NpzFile]:
     with readable(where, "NPZ"), source.open("rb") as file:
         archive = np.load(file, allow_pickle=False)
         if not isinstance(archive, NpzFile):
-            raise DataError(f"{where}: the file holds a single array, not NPZ; save it with numpy.savez.")
+            raise DataError(f"{where}: {SINGLE}")
         with archive:
             yield archive
 

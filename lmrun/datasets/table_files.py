@@ -7,6 +7,8 @@ from pathlib import Path
 from types import MappingProxyType
 
 from lmrun.datasets.columns import Columns
+from lmrun.datasets.mat_parts import read_mat_parts
+from lmrun.datasets.npz_parts import read_npz_parts
 from lmrun.datasets.read_arrays import Samples, read_npz
 from lmrun.datasets.read_csv import read_csv, read_csv_parts
 from lmrun.datasets.read_mat import read_mat
@@ -43,11 +45,15 @@ def read_columns(path: str, samples: Samples = "rows") -> Columns:
 PARTS: Mapping[str, Callable[[str, int], Iterator[Columns]]] = MappingProxyType(
     {".csv": read_csv_parts, ".tsv": read_csv_parts, ".parquet": read_parquet_parts}
 )
-"""Formats that can be read without all of a file in memory."""
+"""Tables that can be read without all of a file in memory."""
+ARRAY_PARTS: Mapping[str, Callable[[str, int, Samples], Iterator[Columns]]] = MappingProxyType(
+    {".npz": read_npz_parts, ".mat": read_mat_parts}
+)
+"""The same of files whose matrices can have their samples in rows or in columns."""
 
 
 def read_parts(path: str, rows: int, samples: Samples = "rows") -> Iterator[Columns]:
-    """Read a file by parts of at most `rows` rows; formats that know no parts are one.
+    """Read a file by parts of at most `rows` rows; MAT files before version 7.3 are one part.
 
     Raises:
         DataError: See `read_columns`.
@@ -55,5 +61,8 @@ def read_parts(path: str, rows: int, samples: Samples = "rows") -> Iterator[Colu
     suffix = Path(path).suffix.lower()
     if suffix in PARTS:
         yield from PARTS[suffix](path, rows)
+    elif suffix in ARRAY_PARTS:
+        yield from ARRAY_PARTS[suffix](path, rows, samples)
     else:
+        # Which refuses it in words.
         yield read_columns(path, samples)
