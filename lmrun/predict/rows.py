@@ -29,7 +29,12 @@ LISTED = 5
 
 
 def predicted(
-    predictor: Predictor | Ensemble, path: str, samples: Samples | None = None, rows: int = ROWS
+    predictor: Predictor | Ensemble,
+    path: str,
+    samples: Samples | None = None,
+    rows: int = ROWS,
+    *,
+    as_text: bool = False,
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the columns of a file with those that are predicted, part by part; of images, only the latter.
 
@@ -41,6 +46,8 @@ def predicted(
         path: The file.
         samples: Where the samples of NPZ and MAT files lie; as in the training data if not given.
         rows: Of a part, at most.
+        as_text: Whether the columns of a CSV file that the model does not read stay the text that they are,
+            such as a serial number 0012.
 
     Raises:
         DataError: The file cannot be read, a column is missing, or a row does not serve.
@@ -50,7 +57,11 @@ def predicted(
     if len(shape) > 1:
         yield from map(predictor.predict, read_images(path, predictor.inputs[0], shape, rows))
         return
-    for columns in read_parts(path, rows, samples or predictor.samples):
+
+    def is_text(name: str) -> bool:
+        return as_text and name not in predictor.inputs
+
+    for columns in read_parts(path, rows, samples or predictor.samples, is_text):
         names = _read(columns, predictor.inputs, shape[0])
         if columns.before and not len(columns.values[names[0]]):
             # Only arrays that are left out go on.

@@ -92,6 +92,17 @@ def test_a_network_takes_and_gives_the_users_units(there: Path, by_fives: None) 
     np.testing.assert_allclose(found["y_predicted"], np.asarray(model(X[:, None]))[:, 0], rtol=1e-12)
 
 
+def test_cells_that_the_model_does_not_read_stay_as_they_are(there: Path, by_fives: None) -> None:
+    rows = ["serial,x,when,note", *(f"00{place},{x},2026-01-0{place},1.10" for place, x in enumerate(X[:7], 1))]
+    (there / "bench.csv").write_text("\n".join(rows) + "\n")
+    assert invoke("predict", "formula", "bench.csv").exit_code == 0
+    lines = (there / "bench-predicted.csv").read_text().splitlines()
+    assert lines[0] == "serial,x,when,note,y"
+    assert [line.rpartition(",")[0] for line in lines[1:]] == rows[1:]
+    assert invoke("predict", "formula", "bench.csv", "-o", "bench.parquet").exit_code == 0
+    assert read(there / "bench.parquet")["serial"].tolist() == [*range(1, 8)]
+
+
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
