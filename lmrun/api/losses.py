@@ -112,7 +112,11 @@ class Crossentropy:
 
 CROSSENTROPIES = {
     "binary_crossentropy": Crossentropy(
-        "binary", "sigmoid", keras.losses.BinaryCrossentropy, f"{OF_PROBABILITIES}:binary", f"{OF_PROBABILITIES}:binary_factor"
+        "binary",
+        "sigmoid",
+        keras.losses.BinaryCrossentropy,
+        f"{OF_PROBABILITIES}:binary",
+        f"{OF_PROBABILITIES}:binary_factor",
     ),
     "categorical_crossentropy": Crossentropy(
         "one_hot",

@@ -25,7 +25,7 @@ ROWS = 8192
 class Result:
     """The summary of a training, its course, and the model at its best.
 
-    A copy is the result itself, since nothing of it changes. A pickle, such as a process sends to another one,
+    A copy is the result itself, since nothing of it changes. A pickle, such as one process sends to another,
     has the numbers without model and data, and predicts nothing.
 
     Attributes:
@@ -141,8 +141,8 @@ class Result:
             cases: Whether the bootstrap draws rows, not residuals.
 
         Raises:
-            UsageError: The model is no formula, the level is none, the draws are too few, or the result has been
-                pickled.
+            UsageError: The model is no formula, the level is none, the draws are too few, or the result has
+                been pickled.
         """
         self._with_model("answers")
         if self.experiment.config.model.name != "formula":
@@ -174,6 +174,6 @@ class Result:
     def _with_model(self, what: str) -> None:
         if "experiment" not in vars(self):
             raise UsageError(
-                f"{what}: this result comes from a pickle, which has the numbers without the model. Ask where it "
-                "was trained, or give lmrun.fit a run_dir and use lmrun predict."
+                f"{what}: this result comes from a pickle, which has the numbers without the model. Ask "
+                "where it was trained, or give lmrun.fit a run_dir and use lmrun predict."
             )

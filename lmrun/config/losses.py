@@ -181,7 +181,7 @@ OF_PROBABILITIES = "lmrun.losses.probabilities"
 
 
 def reads_probabilities(loss: LossConfig) -> bool | None:
-    """Return whether a loss takes a model's outputs for probabilities; None where a user's function decides."""
+    """Return whether a loss takes outputs for probabilities; None where a user's function decides."""
     if not isinstance(loss, CustomConfig):
         return False
     return True if str(loss.value).startswith(f"{OF_PROBABILITIES}:") else None

@@ -15,7 +15,14 @@ from lmrun.datasets.array_parts import Held, Stream, axis_of, parts_of
 from lmrun.datasets.columns import Columns
 from lmrun.datasets.npz import readable
 from lmrun.datasets.read_arrays import Samples
-from lmrun.datasets.read_mat import is_version_7_3, lies_across, numbers_of, read_mat, streams_as_it_is, variable
+from lmrun.datasets.read_mat import (
+    is_version_7_3,
+    lies_across,
+    numbers_of,
+    read_mat,
+    streams_as_it_is,
+    variable,
+)
 
 
 class Slices:

@@ -14,7 +14,6 @@ from numpy.lib.npyio import NpzFile
 
 from lmrun.errors import DataError
 
-
 SINGLE = "the file holds a single array, not NPZ; save it with numpy.savez."
 """About a file that `numpy.save` wrote."""
 

@@ -39,9 +39,7 @@ def no_text(name: str) -> bool:
     return False
 
 
-def read_csv_parts(
-    path: str, rows: int | None, text: Callable[[str], bool] = no_text
-) -> Iterator[Columns]:
+def read_csv_parts(path: str, rows: int | None, text: Callable[[str], bool] = no_text) -> Iterator[Columns]:
     """Read a CSV file by parts of at most `rows` rows, None for the whole; see `read_csv`.
 
     A file without rows is one part without rows.

@@ -67,7 +67,7 @@ def curve(positive: NDArray[np.bool_], scores: Values) -> tuple[Values, Values]:
         scores: How much it looks like it [rows].
 
     Returns:
-        The share of the others at or above each threshold, and the share of the class' own; both begin with 0.
+        The share of the others at or above each threshold, and that of the class' own; both begin with 0.
     """
     order = np.argsort(-scores, kind="stable")
     # Rows of one score are on the same side of every threshold.

@@ -17,6 +17,7 @@ from lmrun.runs.files import read_json
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.summary import check_result
 
+
 @dataclass(frozen=True)
 class Predictor:
     """A model in the user's units.

@@ -38,8 +38,8 @@ def predicted(
 ) -> Iterator[dict[str, NDArray[Any]]]:
     """Yield the columns of a file with those that are predicted, part by part; of images, only the latter.
 
-    A predicted column whose name the file has already ends in `_predicted`. Arrays of other lengths than those
-    that the model reads are left out.
+    A predicted column whose name the file has already ends in `_predicted`. Arrays of other lengths than
+    those that the model reads are left out.
 
     Args:
         predictor: The model.

@@ -107,8 +107,8 @@ def _like(table: Any, schema: Any) -> Any:
             return column.cast(field.type)
         except pa.ArrowException as error:
             raise UsageError(
-                f"The column '{field.name}' begins as {field.type} and goes on as {column.type}, and a Parquet "
-                "file has one type per column; choose another format with -o, such as .csv."
+                f"The column '{field.name}' begins as {field.type} and goes on as {column.type}, and a "
+                "Parquet file has one type per column; choose another format with -o, such as .csv."
             ) from error
 
     return pa.table([cast(field) for field in schema], schema=schema)
@@ -123,7 +123,7 @@ class SpooledWriter(ABC):
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._spool = tempfile.TemporaryFile(dir=path.parent)
+        self._spool = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed on leaving
         self._pieces: dict[str, list[tuple[np.dtype[Any], int, int]]] = {}
 
     def __enter__(self) -> Self:
@@ -166,7 +166,8 @@ def without_objects(column: NDArray[Any]) -> NDArray[Any]:
         return column
     import pandas as pd
 
-    return np.array(["" if missing else str(value) for value, missing in zip(column, pd.isna(column))], str)
+    lost = pd.isna(column)
+    return np.array(["" if gone else str(value) for value, gone in zip(column, lost, strict=True)], str)
 
 
 class NpzWriter(SpooledWriter):

@@ -347,7 +347,13 @@ def growing():
         (decay, START, {"loss": "hubr"}, ConfigError, "loss: unknown name 'hubr'. Did you mean 'huber'"),
         (decay, START, {"loss": "categorical_crossentropy"}, ConfigError, "residuals have mse, huber"),
         (decay, START, {"f_scale": 0.1}, ConfigError, "f_scale"),
-        (decay, START, {"f_scale": 2.0, "loss": {"name": "cauchy", "scale": 1.0}}, ConfigError, "loss's scale are"),
+        (
+            decay,
+            START,
+            {"f_scale": 2.0, "loss": {"name": "cauchy", "scale": 1.0}},
+            ConfigError,
+            "loss's scale are",
+        ),
         (
             decay,
             START,

@@ -102,10 +102,22 @@ def test_arguments_without_a_place_here_are_refused_in_words(options, words):
 
 
 TWICE = {
-    "damping": ({"optimizer": {"name": "lm", "damping": "factor"}, "damping": "nielsen"}, "damping in optimizer"),
-    "either name": ({"optimizer": {"name": "lm", "damping": "factor", "damping_algorithm": "nielsen"}}, "damping_"),
-    "solver": ({"optimizer": {"name": "lm", "solver": "qr"}, "solver": "cholesky"}, "solver in optimizer and solver"),
-    "attempts": ({"damping": {"max_attempts": 3}, "attempts": 4}, "attempts_per_step and the damping's max_attem"),
+    "damping": (
+        {"optimizer": {"name": "lm", "damping": "factor"}, "damping": "nielsen"},
+        "damping in optimizer",
+    ),
+    "either name": (
+        {"optimizer": {"name": "lm", "damping": "factor", "damping_algorithm": "nielsen"}},
+        "damping_",
+    ),
+    "solver": (
+        {"optimizer": {"name": "lm", "solver": "qr"}, "solver": "cholesky"},
+        "solver in optimizer and solver",
+    ),
+    "attempts": (
+        {"damping": {"max_attempts": 3}, "attempts": 4},
+        "attempts_per_step and the damping's max_attem",
+    ),
 }
 
 

@@ -140,7 +140,9 @@ def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
                 check_line(line, where)
 
 
-@pytest.mark.parametrize("line", ["lmrun train sink", "lmrun plot a --kin fit", "lmrun train sinc training.step=1"])
+@pytest.mark.parametrize(
+    "line", ["lmrun train sink", "lmrun plot a --kin fit", "lmrun train sinc training.step=1"]
+)
 def test_a_command_that_does_not_exist_is_found(line: str) -> None:
     with pytest.raises((LmrunError, click.UsageError)):
         check_line(line, "")

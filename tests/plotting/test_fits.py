@@ -129,8 +129,10 @@ def test_a_curve_for_every_class():
     fitted = classified()
     axes = drawn(draw_roc, fitted).axes[0]
     assert len(axes.lines) == 1 + fitted.classes
-    two = replace(fitted, classes=2, parts={"test": Part(np.zeros((3, 1)), np.arange(3) % 2, np.eye(3)[:, :2])})
-    (diagonal, line) = drawn(draw_roc, two).axes[0].lines
+    two = replace(
+        fitted, classes=2, parts={"test": Part(np.zeros((3, 1)), np.arange(3) % 2, np.eye(3)[:, :2])}
+    )
+    (_, line) = drawn(draw_roc, two).axes[0].lines
     assert line.get_label().startswith("1: area")
 
 

@@ -93,7 +93,10 @@ def test_a_network_takes_and_gives_the_users_units(there: Path, by_fives: None) 
 
 
 def test_cells_that_the_model_does_not_read_stay_as_they_are(there: Path, by_fives: None) -> None:
-    rows = ["serial,x,when,note", *(f"00{place},{x},2026-01-0{place},1.10" for place, x in enumerate(X[:7], 1))]
+    rows = [
+        "serial,x,when,note",
+        *(f"00{place},{x},2026-01-0{place},1.10" for place, x in enumerate(X[:7], 1)),
+    ]
     (there / "bench.csv").write_text("\n".join(rows) + "\n")
     assert invoke("predict", "formula", "bench.csv").exit_code == 0
     lines = (there / "bench-predicted.csv").read_text().splitlines()
@@ -199,9 +202,7 @@ def test_wide_rows_come_in_smaller_parts(tmp_path: Path, monkeypatch: pytest.Mon
     assert [len(part["u"]) for part in parts] == [3, 2]
 
 
-def test_arrays_of_other_lengths_are_left_out(
-    tmp_path: Path, caplog: pytest.LogCaptureFixture
-) -> None:
+def test_arrays_of_other_lengths_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     columns = {"x": np.arange(7.0), "y": np.ones(9), "gain": np.zeros(1)}
     path = write(tmp_path / "a.npz", **columns)
     parts = list(predicted(Predictor(Scores(), ("x",), ("y",), 0), str(path), rows=2))
