@@ -14,7 +14,7 @@ from lmrun.api.residual_arrays import ArrayFunction, Remembered, checked_start, 
 from lmrun.api.residual_differences import METHODS, Differences
 from lmrun.api.residual_kernels import Curved, loss_problem
 from lmrun.api.residual_loop import Row, minimize
-from lmrun.api.residual_options import Known, Options, read_options, with_defaults
+from lmrun.api.residual_options import Known, Options, read_options, refuse_others, with_defaults
 from lmrun.api.residual_params import Params, flattened, params_of
 from lmrun.api.residual_result import LeastSquaresResult, result_of
 from lmrun.api.residual_tensors import TensorFunction, refuse_what_draws
@@ -55,6 +55,7 @@ def least_squares(
     gradient_tolerance: float | None = None,
     step_tolerance: float | None = None,
     callback: Callable[[Row], object] | None = None,
+    **others: Any,
 ) -> LeastSquaresResult:
     """Minimize 1/2 |r(params)|^2, or a robust loss of r, by Levenberg-Marquardt.
 
@@ -94,6 +95,7 @@ def least_squares(
         step_tolerance: Stop once |step| <= step_tolerance (|params| + step_tolerance). Left out: the same.
         callback: Gets a dictionary after each step (step, seconds, loss, damping, ...); raises StopIteration
             to end the run.
+        **others: What SciPy's function has and this one has not, which is refused in words.
 
     Returns:
         The solution with lmrun's and SciPy's names of its properties.
@@ -103,6 +105,7 @@ def least_squares(
         DataError: `params0`, the residuals there, their Jacobian or the bounds make no sense, or the number
             of residuals changes.
     """
+    refuse_others(others)
     options = read_options(
         optimizer,
         {"damping": damping, "solver": solver, "acceleration": acceleration},

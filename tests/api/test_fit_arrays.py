@@ -191,6 +191,14 @@ def test_the_model_of_a_run_is_the_users(two_inputs, tmp_path):
     np.testing.assert_allclose(part["y"], expected[:, 0], rtol=1e-12)
 
 
+def test_columns_of_any_name_and_a_table_that_validates(tmp_path):
+    rows = {"file": np.arange(5.0), "y": 2 * np.arange(5.0)}
+    options = {"parameters": {"a": 1.0}, "validation_data": rows, "run_dir": tmp_path / "file"}
+    result = lmrun.fit("y ~ a*file", rows, **options)
+    assert result.validation_loss == pytest.approx(0, abs=1e-20)
+    np.testing.assert_array_equal(np.load(tmp_path / "file/data.npz")["file"], np.tile(rows["file"], 2))
+
+
 def test_a_pickle_has_the_numbers(small, wave):
     result = lmrun.fit(small(), wave.x, wave.y, max_steps=2)
     assert copy.deepcopy(result) is copy.copy(result) is result

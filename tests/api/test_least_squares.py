@@ -361,6 +361,13 @@ def growing():
             ConfigError,
             "solver: is given by itself and in the optimizer",
         ),
+        (
+            decay,
+            START,
+            {"ftol": 1e-8, "methd": "lm"},
+            ConfigError,
+            r"ftol: a loss that stands .*\n.*argument 'methd'",
+        ),
         (decay, START, {"optimizer": "adam"}, ConfigError, "lmrun.least_squares has"),
         (decay, START, {"optimizer": "newton"}, ConfigError, "needs second derivatives"),
         (decay, START, {"acceleration": "geodesic"}, ConfigError, "needs second derivatives"),

@@ -47,7 +47,9 @@ def main() -> None:
             exact = exactly(name, seed, model, inputs)
             found = far(made, keras_made), far(made, exact), far(keras_made, exact)
             worst[kind, dtype].append((*found, f"{name} {seed}"))
-    sys.stdout.write(LINE.format("", "", "to Keras", "to exact", "its Keras", "worst case, and how many above 1e-6"))
+    sys.stdout.write(
+        LINE.format("", "", "to Keras", "to exact", "its Keras", "worst case, and how many above 1e-6")
+    )
     for (kind, dtype), found in worst.items():
         largest = [max(one[place] for one in found) for place in range(3)]
         above = sum(one[0] > 1e-6 for one in found)
