@@ -14,10 +14,11 @@ from lmrun.api.residual_arrays import ArrayFunction, Remembered, checked_start, 
 from lmrun.api.residual_differences import METHODS, Differences
 from lmrun.api.residual_kernels import Curved, loss_problem
 from lmrun.api.residual_loop import Row, minimize
-from lmrun.api.residual_options import Known, Options, read_options, refuse_others, with_defaults
+from lmrun.api.residual_options import Known, Options, read_options, with_defaults
 from lmrun.api.residual_params import Params, flattened, params_of
 from lmrun.api.residual_result import LeastSquaresResult, result_of
 from lmrun.api.residual_tensors import TensorFunction, refuse_what_draws
+from lmrun.api.scipy_arguments import refuse_others
 from lmrun.config.optimizers import LmConfig
 from lmrun.config.suggest import did_you_mean
 from lmrun.curvature.bounds import Bounds

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -26,24 +26,6 @@ far from its minimum, weighted squares would lead much farther (SciPy begins wit
 FORMULA_MOST = 500
 """Parameters up to which the defaults can be those of formulas: an orthogonal factorization has twice the
 digits, but takes many times as long as J^T J where there are many."""
-
-
-OF_SCIPY = {
-    "diff_step": "steps of differences follow the parameters' sizes; leave it out, or give jac",
-    "ftol": "a loss that stands still is where undamped steps begin; leave it out",
-    "full_output": "everything is in the result; leave it out",
-    "gtol": "is gradient_tolerance here",
-    "jac_sparsity": "Jacobians are dense; leave it out",
-    "max_nfev": "is max_steps here; a step has one evaluation or more",
-    "method": "is optimizer here: 'lm', which takes bounds, too",
-    "tr_options": "is solver here: 'qr' or 'cholesky'",
-    "tr_solver": "is solver here: 'qr', which is SciPy's exact, or 'cholesky'",
-    "verbose": "callback=print prints each step",
-    "workers": "derivatives of TensorFlow functions use all cores; leave it out",
-    "x_scale": "steps are scaled by the parameters' sizes; leave it out",
-    "xtol": "is step_tolerance here",
-}
-"""Arguments of SciPy's `least_squares` and `curve_fit`, and where they are here."""
 
 
 class _Options(Section):
@@ -107,18 +89,6 @@ class Options:
         # Residuals that are any function have no products without a matrix.
         choice = "matrix" if matrix else "cholesky" if name == "auto" else name
         return SOLVERS[choice](Sizes(known.size, known.rows, 8, WORKERS))
-
-
-def refuse_others(names: Iterable[str]) -> None:
-    """Refuse arguments that there are not with a ConfigError that says where they are."""
-    problems = [
-        f"{name}: {OF_SCIPY[name]}."
-        if name in OF_SCIPY
-        else f"unknown argument '{name}'. See docs/from-scipy.md."
-        for name in names
-    ]
-    if problems:
-        raise ConfigError([f"lmrun.least_squares: {problem}" for problem in problems])
 
 
 def read_options(
