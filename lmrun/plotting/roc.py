@@ -5,9 +5,11 @@ Source: Fawcett 2006, An introduction to ROC analysis, Pattern Recognition Lette
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import log_softmax
@@ -17,6 +19,8 @@ from lmrun.plotting.style import COLORS, SOFT, check_format, save, styled
 
 DASHES = ("-", "--", ":")
 """Of classes beyond the number of colours."""
+APART = 0.95
+"""Area from which on the shares of other rows are drawn logarithmically."""
 MOST_CLASSES = len(COLORS) * len(DASHES)
 """Drawn: more cannot be told apart."""
 
@@ -41,22 +45,33 @@ def draw_roc(fitted: Fitted) -> Figure:
     scores = log_softmax(part.outputs, axis=1)
     figure = Figure(figsize=(6.0, 5.2), layout="constrained")
     axes = figure.add_subplot()
-    axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=":")
     # Of two classes, the other curve is this one seen from the other corner.
     several = range(fitted.classes) if fitted.classes > 2 else (1,)
     there = [number for number in several if 0 < np.sum(labels == number) < len(labels)]
-    for place, number in enumerate(there[:MOST_CLASSES]):
-        alarms, found = curve(labels == number, scores[:, number])
+    curves = {number: curve(labels == number, scores[:, number]) for number in there[:MOST_CLASSES]}
+    for place, (number, (alarms, found)) in enumerate(curves.items()):
         text = f"{number}: area {digits(area(alarms, found))}"
         dash, color = DASHES[place // len(COLORS)], COLORS[place % len(COLORS)]
         axes.plot(alarms, found, label=text, color=color, linestyle=dash)
     axes.set(xlabel="share of the other rows taken for the class", ylabel="share of its own rows found")
-    axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
-    if there:
+    apart = bool(curves) and min(area(*one) for one in curves.values()) > APART
+    if not (apart and _look_closer(axes, list(curves.values()))):
+        axes.plot([0, 1], [0, 1], color=SOFT, linewidth=0.8, linestyle=":")
+        axes.set(xlim=(-0.02, 1.02), ylim=(-0.02, 1.02), aspect="equal")
+    if curves:
         title = "class" if len(there) <= MOST_CLASSES else f"class, the first {MOST_CLASSES}"
         axes.legend(title=title, loc="lower right", frameon=False)
     figure.suptitle(f"{fitted.title} · {name} rows", fontsize=11, parse_math=False)
     return figure
+
+
+def _look_closer(axes: Axes, curves: Sequence[tuple[Values, Values]]) -> bool:
+    """Spread the corner in which good curves lie on top of each other; return whether there is any to see."""
+    first = [(float(alarms[alarms > 0][0]), float(found[alarms > 0][0])) for alarms, found in curves]
+    least, lowest = min(alarm for alarm, _ in first), min(found for _, found in first)
+    if lowest < 1:
+        axes.set(xscale="log", xlim=(least, 1.0), ylim=(lowest, 1 + 0.02 * (1 - lowest)))
+    return lowest < 1
 
 
 def curve(positive: NDArray[np.bool_], scores: Values) -> tuple[Values, Values]:

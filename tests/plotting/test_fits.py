@@ -129,10 +129,15 @@ def test_a_curve_for_every_class():
     fitted = classified()
     axes = drawn(draw_roc, fitted).axes[0]
     assert len(axes.lines) == 1 + fitted.classes
+    assert axes.get_xscale() == "linear"
+    part = fitted.parts["test"]
+    sure = np.eye(3)[part.targets] + part.outputs
+    axes = drawn(draw_roc, replace(fitted, parts={"test": part._replace(outputs=sure)})).axes[0]
+    assert (len(axes.lines), axes.get_xscale()) == (fitted.classes, "log")
     two = replace(
         fitted, classes=2, parts={"test": Part(np.zeros((3, 1)), np.arange(3) % 2, np.eye(3)[:, :2])}
     )
-    (_, line) = drawn(draw_roc, two).axes[0].lines
+    line, *_ = drawn(draw_roc, two).axes[0].lines
     assert line.get_label().startswith("1: area")
 
 
