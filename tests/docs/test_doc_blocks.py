@@ -116,7 +116,9 @@ def test_pages_are_found_and_every_block_has_a_kind() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name, content in GIVEN.get(page, {}).items():
         Path(name).write_text(content(), encoding="utf-8")
@@ -138,6 +140,11 @@ def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
         elif block.language == "console":
             for line in lines_of(block.text):
                 check_line(line, where)
+    # What the page says that a mistake looks like.
+    printed = capsys.readouterr().out
+    source = (DOCS / page).read_text(encoding="utf-8")
+    for message in re.findall(r"^    (lmrun\.fit: .*)$", source, re.MULTILINE):
+        assert message in printed, (page, message)
 
 
 @pytest.mark.parametrize(
