@@ -59,6 +59,7 @@ PICTURES: dict[str, tuple[str, ...]] = {
     "gallery-nd-damping": ("rosenbrock-nd", "--kind", "damping"),
     "gallery-mnist-confusion": ("mnist", "--kind", "confusion"),
     "gallery-mnist-filters": ("mnist", "--kind", "filters"),
+    "gallery-mnist-roc": ("mnist", "--kind", "roc"),
 }
 """The arguments of `lmrun plot`, by the name of the picture."""
 

@@ -32,7 +32,7 @@ def given(x: Any, y: Any = None, weights: Any = None, what: str = "x", steps: in
 
 
 def given_validation(data: Any, steps: int | None = None) -> Given | None:
-    """Read `validation_data`: a stream, (x, y) or (x, y, weights).
+    """Read `validation_data`: a stream, (x, y), (x, y, weights), or a table with the targets of a formula.
 
     Args:
         data: What was given.
@@ -45,6 +45,9 @@ def given_validation(data: Any, steps: int | None = None) -> Given | None:
         return None
     if is_stream(data):
         return gather(data, "validation_data", steps)
+    if isinstance(data, Mapping) or hasattr(data, "columns"):
+        # A table whose columns a formula finds by their names, its targets among them.
+        return Given(data)
     if isinstance(data, tuple | list) and len(data) in {2, 3}:
         return Given(*data)
     raise DataError("validation_data: should be (x, y), (x, y, sample_weight) or a stream of batches.")

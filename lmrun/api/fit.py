@@ -5,7 +5,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
 
@@ -15,6 +15,7 @@ from lmrun.api.tasks import Task
 from lmrun.api.trainer import Trainer
 from lmrun.build import Experiment
 from lmrun.config.dump import to_yaml
+from lmrun.datasets.npz import write_npz
 from lmrun.runs.files import replacing
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import read_metrics
@@ -137,7 +138,7 @@ def _in_directory(experiment: Experiment, task: Task, path: Path, progress: Prog
     if experiment.config.model.name == "formula":
         # With its rows beside it, the run's config repeats the fit, and figures can be drawn of it.
         with replacing(run.data) as temporary, temporary.open("xb") as file:
-            np.savez(file, **cast("dict[str, Any]", table_of(experiment.dataset)))
+            write_npz(file, table_of(experiment.dataset))
     summary = execute(experiment, run, progress)
     table = read_metrics(run)
     history = {

@@ -101,8 +101,10 @@ class KerasTask:
             of_targets = None if given is None else np.shape(given)[1:] or (1,)
 
             def share(activation: str, place: int = place, start: int = start, width: int = width) -> bool:
-                found = self.adopted.traced.outputs[place]
-                return is_share(activation, found, lambda: values()[:, start : start + width])
+                found, shape = self.adopted.traced.outputs[place], self.shapes[place]
+                return is_share(
+                    activation, found, lambda: values()[:, start : start + width].reshape(-1, *shape)
+                )
 
             chosen = choose(own, (of_targets, shape), share)
             count = 1 if chosen.kind == "labels" or of_targets is None else math.prod(of_targets)

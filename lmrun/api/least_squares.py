@@ -18,6 +18,7 @@ from lmrun.api.residual_options import Known, Options, read_options, with_defaul
 from lmrun.api.residual_params import Params, flattened, params_of
 from lmrun.api.residual_result import LeastSquaresResult, result_of
 from lmrun.api.residual_tensors import TensorFunction, refuse_what_draws
+from lmrun.api.scipy_arguments import refuse_others
 from lmrun.config.optimizers import LmConfig
 from lmrun.config.suggest import did_you_mean
 from lmrun.curvature.bounds import Bounds
@@ -55,6 +56,7 @@ def least_squares(
     gradient_tolerance: float | None = None,
     step_tolerance: float | None = None,
     callback: Callable[[Row], object] | None = None,
+    **others: Any,
 ) -> LeastSquaresResult:
     """Minimize 1/2 |r(params)|^2, or a robust loss of r, by Levenberg-Marquardt.
 
@@ -94,6 +96,7 @@ def least_squares(
         step_tolerance: Stop once |step| <= step_tolerance (|params| + step_tolerance). Left out: the same.
         callback: Gets a dictionary after each step (step, seconds, loss, damping, ...); raises StopIteration
             to end the run.
+        **others: What SciPy's function has and this one has not, which is refused in words.
 
     Returns:
         The solution with lmrun's and SciPy's names of its properties.
@@ -103,6 +106,7 @@ def least_squares(
         DataError: `params0`, the residuals there, their Jacobian or the bounds make no sense, or the number
             of residuals changes.
     """
+    refuse_others(others)
     options = read_options(
         optimizer,
         {"damping": damping, "solver": solver, "acceleration": acceleration},

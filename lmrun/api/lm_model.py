@@ -246,6 +246,10 @@ class LMModel(Wrapped):
         """Evaluate one batch; see `evaluate`."""
         return self.evaluate(x, y, sample_weight=sample_weight, return_dict=return_dict)
 
+    def __getstate__(self) -> dict[str, Any]:
+        """What a copy or a pickle has: not what a further `fit` would go on with."""
+        return {**vars(self), "_task": None, "_carried": None}
+
     @property
     def optimizer(self) -> Any:
         """What `compile` was given."""

@@ -15,7 +15,7 @@ from lmrun.api.keras_residuals import (
     ReducedOutputsMeanSquaredError,
     SquaredCategoricalCrossentropy,
 )
-from lmrun.config.losses import TargetKind
+from lmrun.config.losses import OF_PROBABILITIES, TargetKind
 from lmrun.errors import UsageError
 from lmrun.losses.second_derivative import factor_of
 
@@ -110,24 +110,27 @@ class Crossentropy:
     factor: str
 
 
-PLACE = "lmrun.losses.probabilities"
 CROSSENTROPIES = {
     "binary_crossentropy": Crossentropy(
-        "binary", "sigmoid", keras.losses.BinaryCrossentropy, f"{PLACE}:binary", f"{PLACE}:binary_factor"
+        "binary",
+        "sigmoid",
+        keras.losses.BinaryCrossentropy,
+        f"{OF_PROBABILITIES}:binary",
+        f"{OF_PROBABILITIES}:binary_factor",
     ),
     "categorical_crossentropy": Crossentropy(
         "one_hot",
         "softmax",
         keras.losses.CategoricalCrossentropy,
-        f"{PLACE}:categorical",
-        f"{PLACE}:categorical_factor",
+        f"{OF_PROBABILITIES}:categorical",
+        f"{OF_PROBABILITIES}:categorical_factor",
     ),
     "sparse_categorical_crossentropy": Crossentropy(
         "labels",
         "softmax",
         keras.losses.SparseCategoricalCrossentropy,
-        f"{PLACE}:sparse_categorical",
-        f"{PLACE}:categorical_factor",
+        f"{OF_PROBABILITIES}:sparse_categorical",
+        f"{OF_PROBABILITIES}:categorical_factor",
     ),
 }
 KEPT = {"label_smoothing": 0.0, "axis": -1}
@@ -172,17 +175,22 @@ def choose(
         )
     if isinstance(loss, Mapping):
         name = loss.get("name")
+        if _of_positions(name, shapes):
+            raise UsageError(
+                f"loss: the model predicts classes for each of several positions, {shapes[1]} per row; give "
+                f"loss='{name}', which averages over them, without the mapping."
+            )
         if name == "custom":
             return Chosen(loss, loss.get("targets", "values"), own=True)
         kind = CROSSENTROPIES[name].kind if name in CROSSENTROPIES else "values"
         return Chosen(loss, kind)
     if isinstance(loss, str):
-        return _by_name(loss, is_share, None)
+        return _by_name(loss, is_share, None, shapes)
     name = CLASSES.get(type(loss)) or (
         FUNCTIONS.get(loss) if not isinstance(loss, keras.losses.Loss) else None
     )
     if name is not None and _as_lmrun(loss):
-        return _by_name(name, is_share, loss)
+        return _by_name(name, is_share, loss, shapes)
     return _own(loss, shapes)
 
 
@@ -213,7 +221,15 @@ def _as_lmrun(loss: Any) -> bool:
     return all(config.get(key, value) == value for key, value in KEPT.items())
 
 
-def _by_name(name: str, is_share: Callable[[str], bool], loss: Any) -> Chosen:
+def _of_positions(name: Any, shapes: tuple[Shape | None, Shape | None]) -> bool:
+    """Whether a cross-entropy of exclusive classes is one for each of several positions in a sample."""
+    exclusive = name in CROSSENTROPIES and CROSSENTROPIES[name].activation == "softmax"
+    return exclusive and len(shapes[1] or ()) > 1
+
+
+def _by_name(
+    name: str, is_share: Callable[[str], bool], loss: Any, shapes: tuple[Shape | None, Shape | None]
+) -> Chosen:
     config = config_of(loss)
     if name not in CROSSENTROPIES:
         section = {"name": name, **({"delta": float(config["delta"])} if "delta" in config else {})}
@@ -221,6 +237,8 @@ def _by_name(name: str, is_share: Callable[[str], bool], loss: Any) -> Chosen:
     known = CROSSENTROPIES[name]
     logits = config.get("from_logits") or not is_share(known.activation)
     evaluated = known.keras(from_logits=bool(logits))
+    if _of_positions(name, shapes):
+        return _own(evaluated, shapes)
     if logits:
         return Chosen({"name": name}, known.kind, evaluated)
     section = {"name": "custom", "value": known.value, "factor": known.factor, "targets": known.kind}

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import keras
@@ -20,6 +20,8 @@ ARGUMENTS: dict[str, tuple[str, ...]] = {
 """What lmrun takes over from an optimizer of Keras', its `learning_rate` aside."""
 SOLVERS = {"solve": "cholesky"}
 """Solvers of other packages: a damped J^T J is positive definite, and LU solves it as Cholesky does."""
+
+TWICE = "{} and {} are the same; give one of them."
 
 
 def optimizer_section(
@@ -61,23 +63,34 @@ def optimizer_section(
     if not isinstance(optimizer, Mapping):
         return optimizer
     section = dict(optimizer)
-    # Names that the other packages have for these.
-    solver = section.pop("solve_method", solver)
-    attempts = section.pop("attempts_per_step", attempts)
-    damping = section.pop("damping_algorithm", damping)
+    solver = _one(section, ("solver", "solve_method"), solver)
+    damping = _one(section, ("damping", "damping_algorithm"), damping)
+    attempts = _one(section, ("attempts_per_step",), attempts)
     if isinstance(name := section.get("name"), str) and name.lower() in OPTIMIZER_NAMES:
         section["name"] = name.lower()
     if solver is not None:
-        section["solver"] = solver
-    if isinstance(name := section.get("solver"), str):
-        section["solver"] = SOLVERS.get(name, name)
+        section["solver"] = SOLVERS.get(solver, solver) if isinstance(solver, str) else solver
     if damping is not None:
-        section["damping"] = damping
-    if "damping" in section:
-        section["damping"] = damping_section(section["damping"], rows)
+        section["damping"] = damping_section(damping, rows)
     if attempts is not None:
-        section["damping"] = {**section.get("damping", {}), "max_attempts": attempts}
+        known = section.get("damping", {})
+        if "max_attempts" in known:
+            raise UsageError(TWICE.format("attempts_per_step", "the damping's max_attempts"))
+        section["damping"] = {**known, "max_attempts": attempts}
     return section
+
+
+def _one(section: dict[str, Any], names: Sequence[str], beside: Any) -> Any:
+    """Take a value out of a section, where it may have either name, or return the one given beside it.
+
+    Raises:
+        UsageError: There are two.
+    """
+    values = [(f"{name} in optimizer", section.pop(name)) for name in names if section.get(name) is not None]
+    values += [] if beside is None else [(names[0], beside)]
+    if len(values) > 1:
+        raise UsageError(TWICE.format(values[0][0], values[1][0]))
+    return values[0][1] if values else None
 
 
 def _of_keras(optimizer: keras.optimizers.Optimizer) -> dict[str, Any]:

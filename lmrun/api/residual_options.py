@@ -111,6 +111,7 @@ def read_options(
         ConfigError: They are not valid; all problems at once.
     """
     section = {"name": optimizer} if isinstance(optimizer, str) else _plain(optimizer)
+    _refuse_two(section, parts, loss, f_scale)
     section = {**section, **{key: _plain(value) for key, value in parts.items() if value is not None}}
     custom = callable(loss)
     named = "mse" if custom or loss in SQUARES else loss
@@ -206,6 +207,22 @@ def _validated(data: dict[str, Any]) -> _Options:
         words = [f"{dotted(problem.path)}: {problem.message}" for problem in problems_of(error, data)]
         # These keys are arguments of their own here.
         raise ConfigError([line.removeprefix("training.") for line in words]) from None
+
+
+def _refuse_two(
+    section: Mapping[str, Any], parts: Mapping[str, Any], loss: object, f_scale: float | None
+) -> None:
+    """Refuse an option that is given both in a mapping and beside it."""
+    problems = [
+        f"{key}: is given by itself and in the optimizer; give one of them."
+        for key, value in parts.items()
+        if value is not None and key in section
+    ]
+    if f_scale is not None and isinstance(loss, Mapping):
+        scales = [key for key in ("scale", "delta") if key in loss]
+        problems += [f"f_scale: and the loss's {key} are the same; give one of them." for key in scales]
+    if problems:
+        raise ConfigError(problems)
 
 
 def _refuse_what_needs_rows(options: _Options, *, custom: bool) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,6 +24,9 @@ ROWS = 8192
 @dataclass(frozen=True)
 class Result:
     """The summary of a training, its course, and the model at its best.
+
+    A copy is the result itself, since nothing of it changes. A pickle, such as one process sends to another,
+    has the numbers without model and data, and predicts nothing.
 
     Attributes:
         run: The run directory; None where none was asked for.
@@ -92,7 +95,9 @@ class Result:
 
         Raises:
             DataError: The rows do not fit the model.
+            UsageError: The result has been pickled.
         """
+        self._with_model("predict")
         rows = self.task.inputs(given(x).x, self.experiment.config.precision)
         network = self.experiment.network
         parts = [
@@ -136,8 +141,10 @@ class Result:
             cases: Whether the bootstrap draws rows, not residuals.
 
         Raises:
-            UsageError: The model is no formula, the level is none, or the draws are too few.
+            UsageError: The model is no formula, the level is none, the draws are too few, or the result has
+                been pickled.
         """
+        self._with_model("answers")
         if self.experiment.config.model.name != "formula":
             raise UsageError("answers: are about the parameters of a formula, and this model is a network.")
         refused = refused_level(level)
@@ -153,3 +160,20 @@ class Result:
             draw="case" if cases else None,
         )
         return formula_answers(self.experiment, self.weights, asked)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: object) -> Self:
+        return self
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What a pickle has: neither compiled functions nor data, which experiment and task hold."""
+        return {name: value for name, value in vars(self).items() if name not in {"experiment", "task"}}
+
+    def _with_model(self, what: str) -> None:
+        if "experiment" not in vars(self):
+            raise UsageError(
+                f"{what}: this result comes from a pickle, which has the numbers without the model. Ask "
+                "where it was trained, or give lmrun.fit a run_dir and use lmrun predict."
+            )

@@ -29,6 +29,9 @@ from lmrun.training.progress import Progress, SilentProgress
 from lmrun.training.recorder import Row, RowsInMemory
 from lmrun.training.session import limits, summarize, title
 
+INSIDE = {"path", "shown", "solver", "attempts", "training"}
+"""Options that are not the arguments of a program."""
+
 
 @dataclass(frozen=True)
 class Step:
@@ -91,8 +94,9 @@ class Trainer:
         longest: int | None = None,
         **options: Any,
     ) -> None:
-        named = {name: options.pop(name) for name in list(options) if name in Options.__dataclass_fields__}
-        given = Options(**{**named, "training": {**named.get("training", {}), **options}})
+        arguments = Options.__dataclass_fields__.keys() - INSIDE
+        named = {name: options.pop(name) for name in list(options) if name in arguments}
+        given = Options(**named, training=options)
         experiment, task = build_experiment(model, x, y, given, "lmrun.Trainer")
         self._start(experiment, task, progress, interruption, longest)
 

@@ -99,6 +99,7 @@ KINDS: dict[str, Draw] = {
     "fit": _of_model("fit", "fit"),
     "residuals": _of_model("residuals", "residuals"),
     "confusion": _of_model("confusion", "classes"),
+    "roc": _of_model("roc", "roc"),
     "filters": _of_model("filters", "filters"),
 }
 """What can be drawn: each takes the runs and the output, None for its default, and returns where it drew."""

@@ -55,11 +55,15 @@ def predict(
     from lmrun.quiet import load_tensorflow
 
     load_tensorflow()
-    from lmrun.predict.predictor import load_ensemble, predicted
+    from lmrun.datasets.table_files import CSV
+    from lmrun.predict.predictor import load_ensemble
+    from lmrun.predict.rows import predicted
     from lmrun.runs.files import replacing
 
     predictor = load_ensemble(found)
-    with replacing(output) as temporary, WRITERS[output.suffix.lower()](temporary) as writer:
-        for part in predicted(predictor, str(data), samples):
+    samples, write_to = samples or predictor.samples, WRITERS[output.suffix.lower()]
+    as_text = {data.suffix.lower(), output.suffix.lower()} <= set(CSV)
+    with replacing(output) as temporary, write_to(temporary, samples) as writer:
+        for part in predicted(predictor, str(data), samples, as_text=as_text):
             writer.write(part)
     typer.echo(output)

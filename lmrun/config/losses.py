@@ -174,3 +174,14 @@ LossConfig = Annotated[
     ],
     ShortForm,
 ]
+
+
+OF_PROBABILITIES = "lmrun.losses.probabilities"
+"""The module of the cross-entropies of models that end in probabilities."""
+
+
+def reads_probabilities(loss: LossConfig) -> bool | None:
+    """Return whether a loss takes outputs for probabilities; None where a user's function decides."""
+    if not isinstance(loss, CustomConfig):
+        return False
+    return True if str(loss.value).startswith(f"{OF_PROBABILITIES}:") else None

@@ -30,6 +30,7 @@ class Columns:
         before: Rows of the file before these.
         files: Where the table is that of several files, each with the row that it begins at.
         shapes: Those of the arrays of a NPZ or MAT file, which messages list instead of their columns.
+        lengths: Rows of each column in the whole file, where these are a part of it and columns may differ.
     """
 
     path: str
@@ -40,6 +41,7 @@ class Columns:
     before: int = 0
     files: tuple[tuple[str, int], ...] = ()
     shapes: Mapping[str, tuple[int, ...]] = field(default_factory=dict)
+    lengths: Mapping[str, int] = field(default_factory=dict)
 
     def place(self, row: int) -> str:
         """`row 3 (line 4)`: rows are counted from 1, without the header; lines as an editor counts them.
@@ -74,13 +76,17 @@ class Columns:
             )
         return self._known(name)
 
+    def length(self, name: str) -> int:
+        """The rows of a column in the whole file."""
+        return self.lengths.get(name, len(self.values[name]))
+
     def rows(self, names: Iterable[str]) -> int:
-        """The number of rows that the columns share.
+        """The number of rows here that the columns share.
 
         Raises:
             DataError: The columns differ in length or are empty.
         """
-        counts = {name: len(self.values[name]) for name in names}
+        counts = {name: self.length(name) for name in names}
         first, rows = next(iter(counts.items()))
         for name, count in counts.items():
             if count != rows:
@@ -90,7 +96,7 @@ class Columns:
                 )
         if rows == 0:
             raise DataError(f"{self.path}: the file has no rows.")
-        return rows
+        return len(self.values[first])
 
     def cell_error(self, problem: str, column: str, row: int, count: int, advice: str) -> DataError:
         """The error of the first of `count` bad cells."""

@@ -32,9 +32,14 @@ def read_npz(path: str, samples: Samples = "rows") -> Columns:
         unusable: dict[str, str] = {}
         for name in archive.files:
             try:
-                arrays[name] = archive[name]
+                found = archive[name]
             except ValueError:  # needs unpickling, which could run code
                 unusable[name] = "it holds Python objects"
+                continue
+            if isinstance(found, np.ndarray):
+                arrays[name] = found
+            else:
+                unusable[name] = "it is no array"
     return columns_of_arrays(path, arrays, unusable, samples)
 
 

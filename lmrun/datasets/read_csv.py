@@ -6,7 +6,7 @@ import csv
 import re
 import warnings
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from itertools import islice
@@ -34,10 +34,20 @@ def read_csv(path: str) -> Columns:
     return columns
 
 
-def read_csv_parts(path: str, rows: int | None) -> Iterator[Columns]:
+def no_text(name: str) -> bool:
+    """No column is kept as text."""
+    return False
+
+
+def read_csv_parts(path: str, rows: int | None, text: Callable[[str], bool] = no_text) -> Iterator[Columns]:
     """Read a CSV file by parts of at most `rows` rows, None for the whole; see `read_csv`.
 
     A file without rows is one part without rows.
+
+    Args:
+        path: The file.
+        rows: Of a part.
+        text: Whether the cells of a column stay the text that they are, whatever they look like.
 
     Raises:
         DataError: See `read_csv`; a damage shows when its part is read.
@@ -52,6 +62,7 @@ def read_csv_parts(path: str, rows: int | None) -> Iterator[Columns]:
             sep=separator,
             header=0,
             names=list(range(len(names))),
+            dtype={position: str for position, name in enumerate(names) if text(name)},
             index_col=False,
             encoding=ENCODING,
             skipinitialspace=True,

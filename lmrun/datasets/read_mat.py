@@ -39,15 +39,11 @@ def read_mat(path: str, samples: Samples = "rows") -> Columns:
     Raises:
         DataError: The file is missing or damaged, or two variables make the same column.
     """
-    import h5py
-
-    with readable(path, "MAT"), open(path, "rb"):  # h5py alone would not say what is wrong with a path
-        read = _version_7_3 if h5py.is_hdf5(path) else _up_to_version_7
-    found = read(path)
+    found = _version_7_3(path) if is_version_7_3(path) else _up_to_version_7(path)
     arrays: dict[str, NDArray[Any]] = {}
     unusable: dict[str, str] = {}
     for name, value in found.items():
-        words = value if isinstance(value, str) else _lies_across(name, value, samples)
+        words = value if isinstance(value, str) else lies_across(name, value.shape, samples)
         if words is not None:
             unusable[name] = words
         else:
@@ -55,18 +51,30 @@ def read_mat(path: str, samples: Samples = "rows") -> Columns:
     return columns_of_arrays(path, arrays, unusable, samples)
 
 
-def _lies_across(name: str, array: NDArray[Any], samples: Samples) -> str | None:
+def is_version_7_3(path: str) -> bool:
+    """Whether a MAT file is HDF5.
+
+    Raises:
+        DataError: The file is missing or cannot be opened.
+    """
+    import h5py
+
+    with readable(path, "MAT"), open(path, "rb"):  # h5py alone would not say what is wrong with a path
+        return bool(h5py.is_hdf5(path))
+
+
+def lies_across(name: str, shape: tuple[int, ...], samples: Samples) -> str | None:
     """Say what is wrong with a vector that has the direction in which samples do not go."""
-    if array.ndim != 2 or min(array.shape) != 1 or max(array.shape) == 1:
+    if len(shape) != 2 or min(shape) != 1 or max(shape) == 1:
         return None
-    if samples == "rows" and array.shape[0] == 1:
+    if samples == "rows" and shape[0] == 1:
         return (
-            f"it is a row of {array.shape[1]} values; save it as a column, {name}(:), or say that samples lie"
+            f"it is a row of {shape[1]} values; save it as a column, {name}(:), or say that samples lie"
             " in columns, samples: columns"
         )
-    if samples == "columns" and array.shape[1] == 1:
+    if samples == "columns" and shape[1] == 1:
         return (
-            f"it is a column of {array.shape[0]} values, and samples: columns needs rows; save {name}.' or"
+            f"it is a column of {shape[0]} values, and samples: columns needs rows; save {name}.' or"
             " remove samples"
         )
     return None
@@ -103,10 +111,30 @@ def _version_7_3(path: str) -> dict[str, NDArray[Any] | str]:
 
     with readable(path, "MAT", KeyError, RuntimeError), h5py.File(path, "r") as file:
         # `#refs#` and `#subsystem#` hold what cells and objects refer to.
-        return {name: _variable(name, file[name]) for name in file if not name.startswith("#")}
+        return {name: variable(name, file[name]) for name in file if not name.startswith("#")}
 
 
-def _variable(name: str, node: Any) -> NDArray[Any] | str:
+def streams_as_it_is(node: Any) -> bool:
+    """Whether a variable of an HDF5 file is an array of numbers that can be read slice by slice."""
+    import h5py
+
+    others = {*CLASSES, "char"}
+    return (
+        isinstance(node, h5py.Dataset)
+        and _text(node.attrs.get("MATLAB_class", "")) not in others
+        and not {"MATLAB_sparse", "MATLAB_empty"} & set(node.attrs)
+        and (node.dtype.kind in "biufc" or node.dtype.names == ("real", "imag"))
+    )
+
+
+def numbers_of(value: NDArray[Any]) -> NDArray[Any]:
+    """Return numbers in MATLAB's order of the dimensions."""
+    if value.dtype.names == ("real", "imag"):
+        value = value["real"] + 1j * value["imag"]
+    return value.T
+
+
+def variable(name: str, node: Any) -> NDArray[Any] | str:
     """One variable of an HDF5 file; MATLAB writes its dimensions in reverse order."""
     import h5py
 
@@ -119,14 +147,10 @@ def _variable(name: str, node: Any) -> NDArray[Any] | str:
         return CLASSES[kind].format(name=name)
     if "MATLAB_empty" in node.attrs:  # the data are the dimensions
         return np.empty(tuple(int(size) for size in node[()]))
-    value = np.asarray(node[()])
-    if value.dtype.names == ("real", "imag"):
-        value = value["real"] + 1j * value["imag"]
+    value = numbers_of(np.asarray(node[()]))
     if value.dtype.kind not in "biufc":
         return NO_NUMBERS
-    if kind == "char":
-        return _texts(value.T)
-    return value.T
+    return _texts(value) if kind == "char" else value
 
 
 def _texts(codes: NDArray[Any]) -> NDArray[Any]:

@@ -134,6 +134,8 @@ def activation_of(layer: Any) -> str:
     Raises:
         UsageError: A layer of a function has other arguments than the function.
     """
+    import keras
+
     kind = type(layer).__name__
     if kind == "ReLU":
         plain = (layer.max_value, layer.negative_slope, layer.threshold) == (None, 0, 0)
@@ -147,7 +149,11 @@ def activation_of(layer: Any) -> str:
     function = getattr(layer, "activation", None)
     if function is None and kind in ACTIVATIONS:
         raise UnknownLayerError(f"{kind} with such arguments")
-    return "linear" if function is None else str(getattr(function, "__name__", type(function).__name__))
+    if function is None:
+        return "linear"
+    name = str(getattr(function, "__name__", type(function).__name__))
+    # A user's own function may be called like one of Keras'.
+    return name if function is getattr(keras.activations, name, None) else f"{name} of your own"
 
 
 def affine_maps(layer: Any, dtype: Any) -> list[tuple[Array, Array]]:

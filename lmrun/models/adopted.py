@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 import math
 from collections.abc import Callable, Mapping, Sequence
+from types import FunctionType
 from typing import Any
 
 import keras
@@ -96,7 +97,9 @@ def adopt(model: keras.Model, inputs: Mapping[str, tuple[int, ...]], precision: 
     """
     whole = traced = as_functional(model, inputs)
     types = {str(variable.dtype) for variable in traced.trainable_variables}
-    if precision is not None and types and types != {precision}:
+    # Keras rounds to the type of an input, whatever that of the layers is.
+    rounded = {str(value.dtype) for value in traced.inputs if str(value.dtype).startswith("float")}
+    if precision is not None and types and types | rounded != {precision}:
         traced = in_precision(traced, precision)
     dtype = precision or min(types, default=keras.config.floatx())
     if len(traced.inputs) > 1:
@@ -141,14 +144,27 @@ def in_precision(model: keras.Model, dtype: str) -> keras.Model:
 
     def again(layer: keras.Layer) -> keras.Layer:
         config = layer.get_config()
-        return type(layer).from_config({**config, "dtype": dtype} if "dtype" in config else config)
+        return layer_again(layer, {**config, "dtype": dtype} if "dtype" in config else config)
 
     def copied() -> keras.Model:
-        copy = _made_again(model, again)
+        copy = _made_again(model, again, dtype)
         copy.set_weights(model.get_weights())
         return copy
 
     return _or_data_error(copied, f"{type(model).__name__} cannot be made again in {dtype}")
+
+
+def layer_again(layer: keras.Layer, config: Mapping[str, Any]) -> keras.Layer:
+    """Make a layer again from a config like its own, with the same activation.
+
+    Of a function Keras keeps the name, by which a user's own could be taken for one of Keras', or for none.
+    """
+    function = vars(layer).get("activation")
+    if not isinstance(function, FunctionType) or "activation" not in config:
+        return type(layer).from_config(config)
+    made = type(layer).from_config({**config, "activation": "linear"})
+    made.activation = function
+    return made
 
 
 def with_seed(model: keras.Model, seed: int) -> keras.Model:
@@ -168,16 +184,39 @@ def with_seed(model: keras.Model, seed: int) -> keras.Model:
         return [seeded(one) for one in value] if isinstance(value, list) else value
 
     def again(layer: keras.Layer) -> keras.Layer:
-        return type(layer).from_config(seeded(layer.get_config()))
+        return layer_again(layer, seeded(layer.get_config()))
 
     what = f"{type(model).__name__} cannot be made again with other initial weights"
     return _or_data_error(lambda: _made_again(model, again), what)
 
 
-def _made_again(model: keras.Model, again: Callable[[keras.Layer], keras.Layer]) -> keras.Model:
-    # Only functional models are cloned with the models inside them.
-    whole = keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], model.outputs)
-    return keras.models.clone_model(whole, clone_function=again, recursive=True)
+def _made_again(
+    model: keras.Model, again: Callable[[keras.Layer], keras.Layer], dtype: str | None = None
+) -> keras.Model:
+    """Copy a model, and the models inside it.
+
+    Args:
+        model: Sequential or functional.
+        again: Makes a layer again.
+        dtype: Of the floating-point inputs, to which Keras rounds; None for that of the model.
+    """
+    made: dict[int, Any] = {}
+
+    def layer(one: keras.Layer) -> keras.Layer:
+        if id(one) not in made:
+            inner = isinstance(one, keras.Model) and isinstance(one, keras.Sequential | keras.Function)
+            made[id(one)] = whole(one) if inner else again(one)
+        return made[id(one)]
+
+    def place(value: Any) -> Any:
+        kind = dtype if dtype and str(value.dtype).startswith("float") else value.dtype
+        return keras.Input(batch_shape=value.shape, dtype=kind, name=value.name)
+
+    def whole(one: keras.Model) -> keras.Model:
+        places = keras.tree.map_structure(place, one.input)
+        return keras.models.clone_model(one, input_tensors=places, clone_function=layer)
+
+    return whole(keras.Model(model.inputs if len(model.inputs) > 1 else model.inputs[0], model.outputs))
 
 
 def ends_in(model: keras.Model | None, activation: str) -> bool:

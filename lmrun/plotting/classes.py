@@ -10,7 +10,6 @@ from matplotlib.figure import Figure
 from numpy.typing import NDArray
 from scipy.special import log_softmax
 
-from lmrun.errors import UsageError
 from lmrun.plotting.fitted import Fitted, Part, Values
 from lmrun.plotting.style import INK, check_format, save, styled
 
@@ -26,10 +25,7 @@ def plot_confusion(fitted: Fitted, output: Path) -> Path:
         RunDirectoryError: The file cannot be written.
     """
     check_format(output)
-    if not fitted.classes:
-        what = "values. Try --kind fit" if fitted.values else "several answers of yes and no per row"
-        raise UsageError(f"--kind confusion is for classes; this run predicts {what}.")
-    fitted.finite()
+    fitted.classification("confusion")
     with styled():
         return save(draw_confusion(fitted), output)
 

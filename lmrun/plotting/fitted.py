@@ -86,6 +86,17 @@ class Fitted:
             raise UsageError(f"--kind {kind} is for values; this run predicts classes. Try --kind confusion.")
         self.finite()
 
+    def classification(self, kind: str) -> None:
+        """Refuse a figure that only exclusive classes have.
+
+        Raises:
+            UsageError: The run predicts none, or its outputs are not finite.
+        """
+        if not self.classes:
+            what = "values. Try --kind fit" if self.values else "several answers of yes and no per row"
+            raise UsageError(f"--kind {kind} is for classes; this run predicts {what}.")
+        self.finite()
+
     def finite(self) -> None:
         """Refuse outputs that cannot be drawn.
 

@@ -3,27 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from lmrun.datasets.checks import numbers
-from lmrun.datasets.columns import Columns
-from lmrun.datasets.npz import open_npz
 from lmrun.datasets.read_arrays import Samples
-from lmrun.datasets.table_files import read_parts
-from lmrun.errors import DataError, RunDirectoryError, UsageError
+from lmrun.errors import RunDirectoryError, UsageError
 from lmrun.runs.files import read_json
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.summary import check_result
-
-ROWS = 65_536
-"""Of a part: large enough for the processor, small enough for any memory."""
 
 
 @dataclass(frozen=True)
@@ -179,84 +171,15 @@ def load_predictor(run: RunDirectory) -> Predictor:
                 "know. Use the model where the class is: keras.models.load_model in that program."
             ) from error
         raise RunDirectoryError(f"{run.model} is damaged: {error}. Train again.") from error
+    known = columns.get("probabilities")
+    if known is None:
+        known = ends_in(model, "softmax" if columns["classes"] else "sigmoid")
     return Predictor(
         model,
         inputs=tuple(columns["inputs"]),
         targets=tuple(columns["targets"]),
         classes=int(columns["classes"]),
         answers=columns["task"] == "classification" and not columns["classes"],
-        probabilities=columns["task"] == "classification"
-        and ends_in(model, "softmax" if columns["classes"] else "sigmoid"),
+        probabilities=columns["task"] == "classification" and bool(known),
         samples=columns.get("samples", "rows"),
     )
-
-
-def predicted(
-    predictor: Predictor | Ensemble, path: str, samples: Samples | None = None, rows: int = ROWS
-) -> Iterator[dict[str, NDArray[Any]]]:
-    """Yield the columns of a file with those that are predicted, part by part; of images, only the latter.
-
-    A predicted column whose name the file has already ends in `_predicted`.
-
-    Args:
-        predictor: The model.
-        path: The file.
-        samples: Where the samples of NPZ and MAT files lie; as in the training data if not given.
-        rows: Of a part.
-
-    Raises:
-        DataError: The file cannot be read, a column is missing, or a row does not serve.
-    """
-    shape = predictor.input_shape
-    if len(shape) > 1:
-        images = read_images(path, predictor.inputs[0], shape)
-        for start in range(0, len(images), rows):
-            yield predictor.predict(images[start : start + rows])
-        return
-    for columns in read_parts(path, rows, samples or predictor.samples):
-        made = predictor.predict(numbers(columns, _read(columns, predictor.inputs, shape[0])))
-        named = {f"{name}_predicted" if name in columns.values else name: made[name] for name in made}
-        yield {**columns.values, **named}
-
-
-def _read(columns: Columns, names: Sequence[str], width: int) -> Sequence[str]:
-    """The columns that a model of some width reads; of very many, an array of the file has all."""
-    if len(names) == width:
-        return [columns.single(name) for name in names]
-    found = columns.expand(names)
-    if len(found) != width:
-        raise DataError(
-            f"{columns.path}: {', '.join(names)} are {len(found)} numbers per row; the model reads {width}."
-        )
-    return found
-
-
-def read_images(path: str, name: str, shape: Sequence[int]) -> NDArray[Any]:
-    """Read images [rows, height, width, channels] from an NPZ file; bytes are divided by 255, as MNIST's are.
-
-    Args:
-        path: The file.
-        name: Of the array; an only array may have any name.
-        shape: Height, width and channels; the file may leave out a single channel.
-
-    Raises:
-        DataError: The file cannot be read, or has no such array.
-    """
-    if Path(path).suffix.lower() != ".npz":
-        raise DataError(
-            f"{path}: images come from an NPZ file; save them with numpy.savez(file, {name}=...)."
-        )
-    with open_npz(Path(path), path) as archive:
-        names = archive.files
-        found = name if name in names else names[0] if len(names) == 1 else None
-        if found is None:
-            raise DataError(f"{path}: there is no array '{name}'. It has: {', '.join(names)}.")
-        images: NDArray[Any] = archive[found]
-    if images.ndim == 3 and shape[-1] == 1:
-        images = images[..., np.newaxis]
-    if images.shape[1:] != tuple(shape) or not len(images):
-        wanted = ", ".join(map(str, shape))
-        raise DataError(
-            f"{path}: the array '{found}' is {list(images.shape)}; the model reads [rows, {wanted}]."
-        )
-    return images / 255.0 if images.dtype == np.uint8 else images

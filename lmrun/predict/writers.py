@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import re
+import tempfile
+import zipfile
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping
-from functools import partial
+from collections.abc import Callable, Iterator, Mapping
+from io import BytesIO
 from pathlib import Path
 from types import MappingProxyType, TracebackType
-from typing import IO, Any, Protocol, Self
+from typing import Any, Literal, Protocol, Self
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lmrun.datasets.read_arrays import Samples
 from lmrun.errors import UsageError
 
 Part = Mapping[str, NDArray[Any]]
@@ -86,20 +89,42 @@ class ParquetWriter:
         if self._writer is None:
             self._writer = pq.ParquetWriter(self._path, table.schema)
         elif table.schema != schema:
-            table = table.cast(schema)
+            table = _like(table, schema)
         self._writer.write_table(table)
+
+
+def _like(table: Any, schema: Any) -> Any:
+    """Return a part in the types of the first one.
+
+    Raises:
+        UsageError: Its values do not fit into them.
+    """
+    import pyarrow as pa
+
+    def cast(field: Any) -> Any:
+        column = table.column(field.name)
+        try:
+            return column.cast(field.type)
+        except pa.ArrowException as error:
+            raise UsageError(
+                f"The column '{field.name}' begins as {field.type} and goes on as {column.type}, and a "
+                "Parquet file has one type per column; choose another format with -o, such as .csv."
+            ) from error
+
+    return pa.table([cast(field) for field in schema], schema=schema)
 
 
 MATLAB_NAME = re.compile(r"[A-Za-z][A-Za-z0-9_]{0,62}")
 """What MATLAB's `isvarname` takes, but for its keywords."""
 
 
-class WholeWriter(ABC):
-    """All parts at once, at the end: the format knows no parts."""
+class SpooledWriter(ABC):
+    """A format that has the columns one behind the other: parts wait in a file without a name beside it."""
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._parts: list[Part] = []
+        self._spool = tempfile.TemporaryFile(dir=path.parent)  # noqa: SIM115 - closed on leaving
+        self._pieces: dict[str, list[tuple[np.dtype[Any], int, int]]] = {}
 
     def __enter__(self) -> Self:
         return self
@@ -107,31 +132,75 @@ class WholeWriter(ABC):
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        if error is None:
-            names = self._parts[0]
-            joined = {name: np.concatenate([part[name] for part in self._parts]) for name in names}
-            with self._path.open("wb") as file:
-                self.save(file, joined)
+        with self._spool:
+            if error is None:
+                self.save()
 
     def write(self, part: Part) -> None:
         """Append rows."""
-        self._parts.append(dict(part))
+        for name, column in part.items():
+            values = without_objects(column)
+            piece = (values.dtype, self._spool.tell(), len(values))
+            self._pieces.setdefault(name, []).append(piece)
+            self._spool.write(values.tobytes())
+
+    def column(self, name: str) -> tuple[np.dtype[Any], int, Iterator[NDArray[Any]]]:
+        """Return the type and the rows of a column, and its parts in that type."""
+        pieces = self._pieces[name]
+        dtype = np.result_type(*(kind for kind, _, _ in pieces))
+        return dtype, sum(rows for _, _, rows in pieces), self._parts(name, dtype)
+
+    def _parts(self, name: str, dtype: np.dtype[Any]) -> Iterator[NDArray[Any]]:
+        for kind, place, rows in self._pieces[name]:
+            self._spool.seek(place)
+            yield np.ndarray(rows, kind, self._spool.read(rows * kind.itemsize)).astype(dtype)
 
     @abstractmethod
-    def save(self, file: IO[bytes], columns: Part) -> None:
-        """Write all rows."""
+    def save(self) -> None:
+        """Write all columns."""
 
 
-class NpzWriter(WholeWriter):
+def without_objects(column: NDArray[Any]) -> NDArray[Any]:
+    """Return Python's objects as text, what is missing as nothing; other columns as they are [rows]."""
+    if not column.dtype.hasobject:
+        return column
+    import pandas as pd
+
+    lost = pd.isna(column)
+    return np.array(["" if gone else str(value) for value, gone in zip(column, lost, strict=True)], str)
+
+
+class NpzWriter(SpooledWriter):
     """An NPZ file: an array per column."""
 
-    def save(self, file: IO[bytes], columns: Part) -> None:
-        """Write all rows."""
-        np.savez(file, **columns)  # type: ignore[arg-type]  # the stubs take a name for a flag
+    def save(self) -> None:
+        """Write all columns."""
+        with zipfile.ZipFile(self._path, "w") as archive:
+            for name in self._pieces:
+                dtype, rows, parts = self.column(name)
+                # Its size is known only when it has been written.
+                with archive.open(f"{name}.npy", "w", force_zip64=True) as file:
+                    descr = np.lib.format.dtype_to_descr(dtype)
+                    header = {"descr": descr, "fortran_order": False, "shape": (rows,)}
+                    np.lib.format.write_array_header_1_0(file, header)
+                    for part in parts:
+                        file.write(part.tobytes())
 
 
-class MatWriter(WholeWriter):
-    """A MATLAB file of version 5: a column vector per column."""
+class MatWriter(SpooledWriter):
+    """A MATLAB file of version 5: a vector per column, which lies as the samples do.
+
+    Args:
+        path: The file.
+        samples: `columns`: a row vector, as MATLAB's toolbox has them.
+    """
+
+    HEADER = 128
+    """Bytes in front of the first variable; those of each variable stand by themselves."""
+
+    def __init__(self, path: Path, samples: Samples = "rows") -> None:
+        super().__init__(path)
+        self._lying: Literal["row", "column"] = "row" if samples == "columns" else "column"
 
     def write(self, part: Part) -> None:
         """Append rows.
@@ -144,29 +213,47 @@ class MatWriter(WholeWriter):
                 raise UsageError(
                     f"MATLAB cannot have a variable '{name}'; choose another format with -o, such as .csv."
                 )
-            if column.dtype.kind not in "biufU":
+            if column.dtype.kind not in "biufUO":
                 raise UsageError(
                     f"A MAT file cannot hold the column '{name}', which is no numbers; choose -o."
                 )
         super().write(part)
 
-    def save(self, file: IO[bytes], columns: Part) -> None:
-        """Write all rows."""
+    def save(self) -> None:
+        """Write all columns, one after the other.
+
+        Raises:
+            UsageError: A column is larger than the format allows.
+        """
         from scipy.io import savemat
+        from scipy.io.matlab import MatWriteError
 
-        # The stubs know paths only.
-        savemat(file, dict(columns), oned_as="column", do_compression=True)  # type: ignore[arg-type]
+        with self._path.open("wb") as file:
+            for place, name in enumerate(self._pieces):
+                _, _, parts = self.column(name)
+                alone = BytesIO()
+                try:
+                    whole = {name: np.concatenate(list(parts))}
+                    # The stubs know paths only.
+                    savemat(alone, whole, oned_as=self._lying, do_compression=True)  # type: ignore[arg-type]
+                except MatWriteError as error:
+                    raise UsageError(
+                        f"The column '{name}' is too large for a MAT file; choose another format with -o, "
+                        "such as .npz."
+                    ) from error
+                file.write(alone.getvalue()[self.HEADER if place else 0 :])
 
 
-WRITERS: Mapping[str, Callable[[Path], Writer]] = MappingProxyType(
+WRITERS: Mapping[str, Callable[[Path, Samples], Writer]] = MappingProxyType(
     {
-        ".csv": CsvWriter,
-        ".tsv": partial(CsvWriter, separator="\t"),
-        ".parquet": ParquetWriter,
-        ".npz": NpzWriter,
+        ".csv": lambda path, samples: CsvWriter(path),
+        ".tsv": lambda path, samples: CsvWriter(path, separator="\t"),
+        ".parquet": lambda path, samples: ParquetWriter(path),
+        ".npz": lambda path, samples: NpzWriter(path),
         ".mat": MatWriter,
     }
 )
+"""By the suffix of the file; samples of MAT files lie in rows or in columns."""
 
 
 def check_output(path: Path) -> None:

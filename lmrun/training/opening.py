@@ -9,6 +9,7 @@ from pathlib import Path
 from lmrun.build import Experiment, build
 from lmrun.config.dump import to_yaml
 from lmrun.config.load import LoadedConfig, load_config
+from lmrun.config.losses import reads_probabilities
 from lmrun.config.user_code import checksums
 from lmrun.distribution.reducer import Alone, Reducer, together
 from lmrun.errors import RunDirectoryError
@@ -104,6 +105,7 @@ def open_run(
                 "targets": list(experiment.dataset.target_names),
                 "task": experiment.dataset.task,
                 "classes": experiment.dataset.classes,
+                "probabilities": None if config.loss is None else reads_probabilities(config.loss),
                 "samples": getattr(config.dataset, "samples", "rows"),
             },
         ),

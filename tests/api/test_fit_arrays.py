@@ -1,6 +1,8 @@
 """`lmrun.fit`: formulas beside SciPy, Keras models of every kind, run directories, and what is refused."""
 
+import copy
 import json
+import pickle
 from dataclasses import fields
 
 import keras
@@ -14,7 +16,8 @@ import lmrun
 from lmrun.config.load import load_config
 from lmrun.errors import ConfigError, DataError, RunDirectoryError, UsageError
 from lmrun.optimizers.damping.base import Damping
-from lmrun.predict.predictor import load_predictor, predicted
+from lmrun.predict.predictor import load_predictor
+from lmrun.predict.rows import predicted
 from lmrun.runs.layout import RunDirectory
 from lmrun.training.opening import prepare
 from lmrun.training.progress import SilentProgress
@@ -186,6 +189,41 @@ def test_the_model_of_a_run_is_the_users(two_inputs, tmp_path):
     assert predictor.inputs == (*(f"picture{i}" for i in range(1, 7)), "vector1", "vector2")
     (part,) = predicted(predictor, str(tmp_path / "new.npz"))
     np.testing.assert_allclose(part["y"], expected[:, 0], rtol=1e-12)
+
+
+def test_columns_of_any_name_and_a_table_that_validates(tmp_path):
+    rows = {"file": np.arange(5.0), "y": 2 * np.arange(5.0)}
+    options = {"parameters": {"a": 1.0}, "validation_data": rows, "run_dir": tmp_path / "file"}
+    result = lmrun.fit("y ~ a*file", rows, **options)
+    assert result.validation_loss == pytest.approx(0, abs=1e-20)
+    np.testing.assert_array_equal(np.load(tmp_path / "file/data.npz")["file"], np.tile(rows["file"], 2))
+
+
+def test_a_pickle_has_the_numbers(small, wave):
+    result = lmrun.fit(small(), wave.x, wave.y, max_steps=2)
+    assert copy.deepcopy(result) is copy.copy(result) is result
+    sent = pickle.loads(pickle.dumps(result))
+    assert repr(sent) == repr(result)
+    np.testing.assert_array_equal(sent.history["loss"], result.history["loss"])
+    np.testing.assert_array_equal(sent.weights, result.weights)
+    with pytest.raises(UsageError, match="predict: this result comes from a pickle"):
+        sent.predict(wave.x)
+    with pytest.raises(UsageError, match="answers: this result comes from a pickle"):
+        sent.answers()
+
+
+def test_a_run_whose_model_ends_in_probabilities_predicts_them(wave, tmp_path):
+    """No layer says so: the last operation is a function of `keras.ops`."""
+    keras.utils.set_random_seed(1)
+    inputs = keras.Input((1,), dtype="float64")
+    scores = keras.layers.Dense(2, dtype="float64")(inputs)
+    model = keras.Model(inputs, keras.ops.softmax(scores))
+    labels = (wave.x[:, 0] > 0.3).astype(int)
+    options = {"loss": "sparse_categorical_crossentropy", "max_steps": 2, "run_dir": tmp_path / "shares"}
+    lmrun.fit(model, wave.x, labels, **options)
+    np.savez(tmp_path / "new.npz", x=wave.x[:3])
+    (part,) = predicted(load_predictor(RunDirectory(tmp_path / "shares")), str(tmp_path / "new.npz"))
+    np.testing.assert_allclose(part["y_1_probability"], np.asarray(model(wave.x[:3]))[:, 1], rtol=1e-12)
 
 
 def test_weights_count_as_repeated_rows(small, wave):

@@ -1,5 +1,7 @@
 """`lmrun.least_squares` beside SciPy's, its kinds of residuals and parameters, and what it refuses."""
 
+import copy
+import pickle
 import subprocess
 import sys
 from functools import partial
@@ -345,6 +347,27 @@ def growing():
         (decay, START, {"loss": "hubr"}, ConfigError, "loss: unknown name 'hubr'. Did you mean 'huber'"),
         (decay, START, {"loss": "categorical_crossentropy"}, ConfigError, "residuals have mse, huber"),
         (decay, START, {"f_scale": 0.1}, ConfigError, "f_scale"),
+        (
+            decay,
+            START,
+            {"f_scale": 2.0, "loss": {"name": "cauchy", "scale": 1.0}},
+            ConfigError,
+            "loss's scale are",
+        ),
+        (
+            decay,
+            START,
+            {"solver": "qr", "optimizer": {"name": "lm", "solver": "cholesky"}},
+            ConfigError,
+            "solver: is given by itself and in the optimizer",
+        ),
+        (
+            decay,
+            START,
+            {"ftol": 1e-8, "methd": "lm"},
+            ConfigError,
+            r"ftol: a loss that stands .*\n.*argument 'methd'",
+        ),
         (decay, START, {"optimizer": "adam"}, ConfigError, "lmrun.least_squares has"),
         (decay, START, {"optimizer": "newton"}, ConfigError, "needs second derivatives"),
         (decay, START, {"acceleration": "geodesic"}, ConfigError, "needs second derivatives"),
@@ -372,3 +395,11 @@ def test_errors_of_the_users_function_stay_as_they_are():
 
     with pytest.raises(ValueError, match="my own"):
         lmrun.least_squares(broken, START)
+
+
+def test_a_result_is_numbers_that_can_be_sent():
+    result = lmrun.least_squares(decay, START)
+    sent = pickle.loads(pickle.dumps(result))
+    np.testing.assert_array_equal(sent.standard_errors, result.standard_errors)
+    np.testing.assert_array_equal(copy.deepcopy(result).jac, result.jac)
+    assert sent.status is result.status

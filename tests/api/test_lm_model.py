@@ -1,5 +1,7 @@
 """`LMModel` beside Keras' own `fit`: callbacks, history, streams, weights, early stopping."""
 
+import pickle
+
 import keras
 import numpy as np
 import pytest
@@ -162,6 +164,17 @@ def test_residuals_of_the_users_own_are_least_squares(trained):
     _, plain = trained({"loss": "mse", "optimizer": straight}, epochs=4)
     _, own = trained({"loss": Residuals(twice), "optimizer": straight}, epochs=4)
     np.testing.assert_allclose(own.history["loss"], 4 * np.array(plain.history["loss"]), rtol=1e-9)
+
+
+def test_a_copy_begins_anew_with_the_weights(small, wave):
+    model = LMModel(small())
+    model.compile(loss="huber")
+    model.fit(wave.x, wave.y, verbose=0)
+    sent = pickle.loads(pickle.dumps(model))
+    assert sent.evaluate(wave.x, wave.y) == pytest.approx(model.evaluate(wave.x, wave.y), rel=1e-6)
+    assert sent.result.steps == 1
+    sent.fit(wave.x, wave.y, verbose=0)
+    assert not np.array_equal(sent.predict(wave.x), model.predict(wave.x))
 
 
 def test_what_is_not_its_own_is_the_models(small):

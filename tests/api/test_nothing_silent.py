@@ -8,7 +8,7 @@ import tensorflow as tf
 import lmrun
 from lmrun.api.endings import activation_of
 from lmrun.api.losses import choose
-from lmrun.errors import DataError, UsageError
+from lmrun.errors import ConfigError, DataError, UsageError
 from lmrun.keras import Residuals
 
 
@@ -38,6 +38,12 @@ def test_models_that_minimize_more_than_the_loss_are_refused(layer, words, wave)
     model = keras.Sequential([keras.Input((1,), dtype="float64"), layer, dense(1)])
     with pytest.raises(DataError, match=words):
         lmrun.fit(model, wave.x, wave.y, max_steps=1)
+
+
+@pytest.mark.parametrize("name", ["path", "solver", "training"])
+def test_what_is_no_argument_of_fit_is_none_of_a_trainer(name, small, wave):
+    with pytest.raises(ConfigError, match=f"training.{name}: unknown key"):
+        lmrun.Trainer(small(), wave.x, wave.y, **{name: "qr"})
 
 
 ARGUMENTS = {

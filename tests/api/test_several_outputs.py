@@ -136,3 +136,22 @@ def test_the_curvature_of_a_sum_is_that_of_its_parts():
     factor = np.asarray(section["factor"](z, t))[0]
     expected = np.asarray(second_derivative(section["value"], z, t))[0]
     np.testing.assert_allclose(factor @ factor.T, expected, atol=1e-12)
+
+
+@pytest.mark.parametrize("name", ["categorical_crossentropy", "sparse_categorical_crossentropy"])
+def test_classes_at_several_positions_of_a_row_are_averaged(name):
+    """Outputs [rows, positions, classes], as Keras takes them: a cross-entropy for each position."""
+    keras.utils.set_random_seed(2)
+    labels = np.stack([np.digitize(X[:, 0], [-0.3, 0.4]), np.digitize(X[:, 0], [0.1, 0.2])], axis=1)
+    layers = [dense(4, "tanh"), dense(6), keras.layers.Reshape((2, 3), dtype="float64")]
+    trained = LMModel(keras.Sequential([keras.Input((1,), dtype="float64"), *layers]))
+    trained.compile(loss=name)
+    targets = labels if name.startswith("sparse") else np.eye(3)[labels]
+    history = trained.fit(X, targets, epochs=4, verbose=0).history
+    logits = trained.predict(X)
+    logarithms = logits - np.log(np.sum(np.exp(logits), axis=-1, keepdims=True))
+    expected = -np.mean(np.take_along_axis(logarithms, labels[..., None], axis=-1))
+    assert history["loss"][-1] == pytest.approx(expected, rel=1e-6)
+    assert history["loss"][-1] < history["loss"][0]
+    with pytest.raises(UsageError, match="classes for each of several positions"):
+        choose({"name": name}, ((2,), (2, 3)))

@@ -101,6 +101,33 @@ def test_arguments_without_a_place_here_are_refused_in_words(options, words):
         LMModel(line()).compile(loss="mse", **options)
 
 
+TWICE = {
+    "damping": (
+        {"optimizer": {"name": "lm", "damping": "factor"}, "damping": "nielsen"},
+        "damping in optimizer",
+    ),
+    "either name": (
+        {"optimizer": {"name": "lm", "damping": "factor", "damping_algorithm": "nielsen"}},
+        "damping_",
+    ),
+    "solver": (
+        {"optimizer": {"name": "lm", "solver": "qr"}, "solver": "cholesky"},
+        "solver in optimizer and solver",
+    ),
+    "attempts": (
+        {"damping": {"max_attempts": 3}, "attempts": 4},
+        "attempts_per_step and the damping's max_attem",
+    ),
+}
+
+
+@pytest.mark.parametrize(("options", "words"), TWICE.values(), ids=TWICE)
+def test_what_is_given_twice_is_refused(options, words):
+    given = {"optimizer": "lm", **options}
+    with pytest.raises(UsageError, match=f"{words}.*are the same; give one of them"):
+        optimizer_section(given.pop("optimizer"), given.pop("damping", None), **given)
+
+
 OPTIMIZERS = {
     "their damping": ({"damping": Theirs()}, "Theirs has the methods of tf-levenberg-marquardt"),
     "gradient descent": (

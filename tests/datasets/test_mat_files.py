@@ -14,6 +14,9 @@ from typer.testing import CliRunner, Result
 from lmrun.cli import app
 from lmrun.config.datasets import TableConfig
 from lmrun.datasets import load_dataset, read_matrix
+from lmrun.datasets.mat_parts import read_mat_parts
+from lmrun.datasets.read_arrays import Samples
+from lmrun.datasets.read_mat import read_mat
 from lmrun.errors import DataError
 
 RNG = np.random.default_rng(3)
@@ -198,6 +201,23 @@ def invoke(*arguments: str) -> Result:
     return CliRunner().invoke(app, list(arguments))
 
 
+@pytest.mark.parametrize("samples", ["rows", "columns"])
+def test_version_7_3_comes_by_parts(samples: Samples) -> None:
+    turned = np.transpose if samples == "columns" else np.asarray
+    variables = {"x": turned(X), "y": turned(Y), "short": turned(Y[:2]), "z": np.zeros((2, 2, 2))}
+    save("v7.3", variables)
+    whole = read_mat("d.mat", samples)
+    parts = list(read_mat_parts("d.mat", 3, samples))
+    assert len(parts) == -(-len(Y) // 3)
+    for name, column in whole.values.items():
+        np.testing.assert_array_equal(np.concatenate([part.values[name] for part in parts]), column)
+    assert (parts[1].before, parts[1].length("short"), parts[1].groups) == (3, 2, whole.groups)
+    assert parts[0].unusable == whole.unusable
+    save("v7", variables)
+    (only,) = read_mat_parts("d.mat", 3, samples)
+    np.testing.assert_array_equal(only.values["x1"], X[:, 0])
+
+
 def test_fit_and_predict_read_the_toolbox_layout_and_write_mat() -> None:
     x = np.linspace(0, 1, 30)
     save("v7.3", {"x": x[None], "y": 3 * np.exp(2 * x)[None]})
@@ -208,7 +228,7 @@ def test_fit_and_predict_read_the_toolbox_layout_and_write_mat() -> None:
     result = invoke("predict", "exp", "new.mat")
     assert (result.exit_code, result.stdout) == (0, "new-predicted.mat\n"), result.output
     np.testing.assert_allclose(
-        read_matrix("new-predicted.mat", ["y"])[:, 0], 3 * np.exp(2 * x[:4]), rtol=1e-9
+        read_matrix("new-predicted.mat", ["y"], "columns")[:, 0], 3 * np.exp(2 * x[:4]), rtol=1e-9
     )
     save("v7", {"x": x[:4, None]}, "tall.mat")
     assert "samples: columns needs rows" in invoke("predict", "exp", "tall.mat").output

@@ -6,7 +6,8 @@ The first word of a fence is the language, the second a file that the block is w
     python        run in one namespace per page
     yaml          a config, or a part of one, that has to be valid
     LANGUAGE FILE written, for the blocks after it
-    console       shown only: it takes minutes, or needs what is not here
+    console       takes minutes, or has placeholders: a command of lmrun has to exist with these options, and
+                  what it trains has to be valid
     text          output
     matlab        another program's
     LANGUAGE elsewhere   code of another package
@@ -23,15 +24,18 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import pytest
+import typer
 import yaml
+from typer.main import get_command
 from typer.testing import CliRunner
 
 from lmrun.cli import app
-from lmrun.config.load import load_text
+from lmrun.config.load import load_config, load_text
+from lmrun.errors import LmrunError
 
 DOCS = Path(__file__).parents[2] / "docs"
 PAGES = sorted(path.relative_to(DOCS).as_posix() for path in DOCS.rglob("*.md"))
-SHOWN = {"console", "text", "matlab", "{include}", "{toctree}"}
+SHOWN = {"text", "matlab", "{include}", "{toctree}"}
 LEADING = ["dataset: sinc", "model: mlp"]
 """What a part of a config is completed by."""
 
@@ -88,9 +92,23 @@ def run_line(line: str, where: str) -> None:
     assert done.returncode == 0, (where, line, done.stdout, done.stderr)
 
 
+def check_line(line: str, where: str) -> None:
+    """Check a command that is not run: its name, its options, and the config that it would train."""
+    words = shlex.split(line)
+    if words[0] == "python":
+        assert (DOCS.parent / words[1]).is_file(), where
+        return
+    assert words[0] == "lmrun", (where, line)
+    command = get_command(app).commands[words[1]]  # type: ignore[attr-defined]
+    # Whatever is wrong with an option is an error here.
+    command.make_context(words[1], words[2:])
+    if words[1] == "train":
+        load_config(words[2], [word for word in words[3:] if re.match(r"[\w.]+=", word)])
+
+
 def test_pages_are_found_and_every_block_has_a_kind() -> None:
     assert {"tutorial.md", "damping.md", "from-matlab.md", "reference/config.md"} <= set(PAGES)
-    kinds = {"sh", "python", "yaml", *SHOWN}
+    kinds = {"sh", "console", "python", "yaml", *SHOWN}
     for page in PAGES:
         for block in blocks(page):
             known = block.language in kinds or block.word
@@ -98,7 +116,9 @@ def test_pages_are_found_and_every_block_has_a_kind() -> None:
 
 
 @pytest.mark.parametrize("page", PAGES)
-def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_every_block_runs(
+    page: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
     monkeypatch.chdir(tmp_path)
     for name, content in GIVEN.get(page, {}).items():
         Path(name).write_text(content(), encoding="utf-8")
@@ -117,6 +137,23 @@ def test_every_block_runs(page: str, tmp_path: Path, monkeypatch: pytest.MonkeyP
         elif block.language == "sh":
             for line in lines_of(block.text):
                 run_line(line, where)
+        elif block.language == "console":
+            for line in lines_of(block.text):
+                check_line(line, where)
+    # What the page says that a mistake looks like.
+    printed = capsys.readouterr().out
+    source = (DOCS / page).read_text(encoding="utf-8")
+    for message in re.findall(r"^    (lmrun\.fit: .*)$", source, re.MULTILINE):
+        assert message in printed, (page, message)
+
+
+@pytest.mark.parametrize(
+    "line", ["lmrun train sink", "lmrun plot a --kin fit", "lmrun train sinc training.step=1"]
+)
+def test_a_command_that_does_not_exist_is_found(line: str) -> None:
+    # Typer has a name for one kind of usage errors only.
+    with pytest.raises((LmrunError, *typer.BadParameter.__bases__)):
+        check_line(line, "")
 
 
 def test_no_command_hides_in_an_indented_block() -> None:

@@ -27,9 +27,15 @@ def test_an_image_is_read_pixel_by_pixel(rng, tmp_path):
     assert_near(by_c(tmp_path, model, [inputs])[0], model(inputs))
 
 
+def gelu(x):
+    """A function that is called like one of Keras'."""
+    return 0.5 * x
+
+
 @pytest.mark.parametrize(
     ("layers", "shape", "words"),
     [
+        ([keras.layers.Dense(2, activation=gelu)], (2,), "The activation gelu of your own cannot be written"),
         ([keras.layers.Conv2D(2, 2)], (5, 5, 1), "A layer Conv2D cannot be written"),
         ([keras.layers.Dense(2)], (5, 5), "A layer Dense of values of the shape"),
         ([keras.layers.Dense(2, activation="mish")], (2,), "The activation mish cannot be written"),

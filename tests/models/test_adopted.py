@@ -9,7 +9,7 @@ from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.layers.base import samples_last
 from lmrun.errors import DataError
 from lmrun.losses.elementwise import MeanSquaredError
-from lmrun.models.adopted import adopt
+from lmrun.models.adopted import adopt, in_precision, with_seed
 from lmrun.models.columns import Columns
 
 
@@ -72,16 +72,44 @@ def test_columns_are_saved_and_loaded(tmp_path):
     np.testing.assert_array_equal(loaded(x), x[:, 2:].reshape(2, 2, 2))
 
 
+def test_a_copy_has_the_functions_of_the_original():
+    """Keras writes down their names, which are those of others, or of none."""
+
+    def gelu(x):
+        return 0.5 * x
+
+    hidden = keras.layers.Dense(2, activation=gelu), keras.layers.Dense(1, activation=lambda x: 2 * x)
+    model = keras.Sequential([keras.Input((1,)), *hidden])
+    copy = in_precision(model, "float64")
+    x = np.linspace(-1, 1, 5)[:, None]
+    w, b, v, c = copy.get_weights()
+    np.testing.assert_allclose(np.asarray(copy(x)), 2 * (0.5 * (x @ w + b) @ v + c), rtol=1e-12, atol=1e-15)
+    assert {layer.dtype for layer in copy.layers} == {"float64"}
+    assert len(with_seed(model, 3).get_weights()) == 4
+
+
 def test_another_precision_keeps_structure_and_weights():
     inner = keras.Sequential([keras.Input((2,)), keras.layers.Dense(3, activation="tanh")])
     flat = keras.Input((2,))
     outer = keras.Model(flat, keras.layers.Dense(1)(keras.layers.BatchNormalization()(inner(flat))))
     network = adopt(outer, {"x": (2,)}, "float64")
+    # Keras rounds to the type of an input, also of a model inside.
+    places = [*network.model.inputs, *network.model.layers[1].inputs]
+    assert [str(value.dtype) for value in places] == ["float64"] * 2
     assert {str(weight.dtype) for weight in network.model.weights} == {"float64"}
     x = np.linspace(0, 1, 6).reshape(3, 2)
     np.testing.assert_allclose(network.model(x), outer(x.astype("float32")), atol=1e-6)
     network.assign(network.params() / 3)
     np.testing.assert_allclose(network.model(x), outer(x.astype("float32")), atol=1e-6)
+
+
+def test_an_input_in_single_precision_does_not_round():
+    """`keras.Input((1,))` is float32, also in front of layers of float64."""
+    model = keras.Sequential([keras.Input((1,)), keras.layers.Dense(1, dtype="float64")])
+    network = adopt(model, {"x": (1,)}, "float64")
+    x = np.array([[1 + 1e-12]])
+    kernel, _ = model.get_weights()
+    np.testing.assert_array_equal(network.outputs_of(network.params(), x), x @ kernel)
 
 
 def test_a_model_that_cannot_be_traced():

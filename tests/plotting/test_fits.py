@@ -14,6 +14,7 @@ from lmrun.plotting.filters import draw_filters, plot_filters
 from lmrun.plotting.fit import draw_fit, plot_fit
 from lmrun.plotting.fitted import Curve, Fitted, Part, digits, r_squared
 from lmrun.plotting.residuals import draw_residuals, plot_residuals
+from lmrun.plotting.roc import area, curve, draw_roc, plot_roc
 from lmrun.plotting.style import styled
 
 
@@ -111,6 +112,35 @@ def test_classes(images):
     assert sum(int(text.get_text()) for text in figure.axes[0].texts) == 60
 
 
+def test_the_area_under_a_curve_is_a_share_of_pairs(rng):
+    positive = rng.random(60) < 0.3
+    # Whole numbers: many rows have the same score.
+    scores = np.round(rng.normal(size=60) + positive, 0)
+    alarms, found = curve(positive, scores)
+    pairs = scores[positive][:, None] - scores[~positive]
+    assert area(alarms, found) == pytest.approx(np.mean((pairs > 0) + 0.5 * (pairs == 0)), rel=1e-12)
+    for threshold in np.unique(scores):
+        point = np.mean(scores[~positive] >= threshold), np.mean(scores[positive] >= threshold)
+        assert np.any(np.all(np.isclose([alarms, found], np.reshape(point, (2, 1))), axis=0))
+    assert curve(np.array([True, False]), np.array([2.0, 1.0]))[1].tolist() == [0, 1, 1]
+
+
+def test_a_curve_for_every_class():
+    fitted = classified()
+    axes = drawn(draw_roc, fitted).axes[0]
+    assert len(axes.lines) == 1 + fitted.classes
+    assert axes.get_xscale() == "linear"
+    part = fitted.parts["test"]
+    sure = np.eye(3)[part.targets] + part.outputs
+    axes = drawn(draw_roc, replace(fitted, parts={"test": part._replace(outputs=sure)})).axes[0]
+    assert (len(axes.lines), axes.get_xscale()) == (fitted.classes, "log")
+    two = replace(
+        fitted, classes=2, parts={"test": Part(np.zeros((3, 1)), np.arange(3) % 2, np.eye(3)[:, :2])}
+    )
+    line, *_ = drawn(draw_roc, two).axes[0].lines
+    assert line.get_label().startswith("1: area")
+
+
 def test_filters():
     figure = drawn(draw_filters, classified())
     titles = [axes.get_title() for axes in figure.axes if axes.get_title()]
@@ -123,6 +153,7 @@ def test_figures_that_a_run_does_not_have(tmp_path):
         (plot_fit, classified(), "Try --kind confusion"),
         (plot_residuals, classified(), "Try --kind confusion"),
         (plot_confusion, made(), "Try --kind fit"),
+        (plot_roc, made(), "--kind roc is for classes; this run predicts values. Try --kind fit"),
         (plot_filters, made(), "this one has none"),
     ):
         with pytest.raises(UsageError, match=text):

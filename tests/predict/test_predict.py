@@ -5,11 +5,16 @@ from pathlib import Path
 import numpy as np
 import pandas as pd
 import pytest
+from scipy.io import loadmat
 from typer.testing import CliRunner, Result
 
 from lmrun.cli import app
-from lmrun.predict import predictor
-from lmrun.predict.predictor import Ensemble, Predictor, load_predictor, predicted, read_images
+from lmrun.datasets.read_arrays import Samples
+from lmrun.errors import DataError, UsageError
+from lmrun.predict import rows as rows_module
+from lmrun.predict.predictor import Ensemble, Predictor, load_predictor
+from lmrun.predict.rows import predicted, read_images
+from lmrun.predict.writers import WRITERS
 from lmrun.runs.layout import RunDirectory
 
 X = np.linspace(1, 2, 23)
@@ -87,6 +92,20 @@ def test_a_network_takes_and_gives_the_users_units(there: Path, by_fives: None) 
     np.testing.assert_allclose(found["y_predicted"], np.asarray(model(X[:, None]))[:, 0], rtol=1e-12)
 
 
+def test_cells_that_the_model_does_not_read_stay_as_they_are(there: Path, by_fives: None) -> None:
+    rows = [
+        "serial,x,when,note",
+        *(f"00{place},{x},2026-01-0{place},1.10" for place, x in enumerate(X[:7], 1)),
+    ]
+    (there / "bench.csv").write_text("\n".join(rows) + "\n")
+    assert invoke("predict", "formula", "bench.csv").exit_code == 0
+    lines = (there / "bench-predicted.csv").read_text().splitlines()
+    assert lines[0] == "serial,x,when,note,y"
+    assert [line.rpartition(",")[0] for line in lines[1:]] == rows[1:]
+    assert invoke("predict", "formula", "bench.csv", "-o", "bench.parquet").exit_code == 0
+    assert read(there / "bench.parquet")["serial"].tolist() == [*range(1, 8)]
+
+
 @pytest.mark.parametrize(
     ("columns", "words"),
     [
@@ -124,7 +143,9 @@ def test_wrong_words(arguments: list[str], words: str, there: Path) -> None:
 class Scores:
     """A model that gives its inputs back."""
 
-    inputs = (np.zeros(1),)
+    def __init__(self, width: int = 1) -> None:
+        self.inputs = (np.zeros(1),)
+        self.input_shape = (None, width)
 
     def __call__(self, values, training):
         return values
@@ -152,19 +173,80 @@ def test_answers_are_probabilities_of_yes() -> None:
     np.testing.assert_allclose([found["a"], found["b"]], [[0.5], [0.75]])
 
 
+def images(path: Path, name: str, shape: tuple[int, ...], rows: int = 2) -> np.ndarray:
+    return np.concatenate(list(read_images(str(path), name, shape, rows)))
+
+
 def test_images(tmp_path: Path) -> None:
     bytes_ = np.full((3, 2, 2), 255, np.uint8)
-    path = str(write(tmp_path / "a.npz", image=bytes_, other=[1]))
-    assert np.array_equal(read_images(path, "image", (2, 2, 1)), np.ones((3, 2, 2, 1)))
-    path = str(write(tmp_path / "b.npz", anything=np.zeros((3, 2, 2, 1))))
-    assert read_images(path, "image", (2, 2, 1)).shape == (3, 2, 2, 1)
+    path = write(tmp_path / "a.npz", image=bytes_, other=[1])
+    assert np.array_equal(images(path, "image", (2, 2, 1)), np.ones((3, 2, 2, 1)))
+    numbered = np.arange(12.0).reshape(3, 2, 2, 1)
+    path = write(tmp_path / "b.npz", anything=np.asfortranarray(numbered))
+    assert np.array_equal(images(path, "image", (2, 2, 1)), numbered)
     for shape, words in (((2, 3, 1), r"is \[3, 2, 2, 1\]; the model reads \[rows, 2, 3, 1\]"),):
-        with pytest.raises(predictor.DataError, match=words):
-            read_images(path, "image", shape)
-    with pytest.raises(predictor.DataError, match="there is no array 'image'"):
-        read_images(str(write(tmp_path / "c.npz", a=[1], b=[2])), "image", (2, 2, 1))
-    with pytest.raises(predictor.DataError, match="images come from an NPZ file"):
-        read_images("a.csv", "image", (2, 2, 1))
+        with pytest.raises(DataError, match=words):
+            images(path, "image", shape)
+    with pytest.raises(DataError, match="there is no array 'image'"):
+        images(write(tmp_path / "c.npz", a=[1], b=[2]), "image", (2, 2, 1))
+    with pytest.raises(DataError, match="there, but it holds Python objects"):
+        images(write(tmp_path / "d.npz", image=[{}], b=[2], c=[1]), "image", (2, 2, 1))
+    with pytest.raises(DataError, match="images come from an NPZ file"):
+        images(Path("a.csv"), "image", (2, 2, 1))
+
+
+def test_wide_rows_come_in_smaller_parts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rows_module, "NUMBERS", 7)
+    path = write(tmp_path / "a.npz", a=np.arange(5.0), b=np.ones(5))
+    parts = list(predicted(Predictor(Scores(2), ("a", "b"), ("u", "v"), 0), str(path)))
+    assert [len(part["u"]) for part in parts] == [3, 2]
+
+
+def test_arrays_of_other_lengths_are_left_out(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    columns = {"x": np.arange(7.0), "y": np.ones(9), "gain": np.zeros(1)}
+    path = write(tmp_path / "a.npz", **columns)
+    parts = list(predicted(Predictor(Scores(), ("x",), ("y",), 0), str(path), rows=2))
+    assert [list(part) for part in parts] == [["x", "y"]] * 4
+    np.testing.assert_array_equal(np.concatenate([part["y"] for part in parts]), columns["x"])
+    assert "left out 'y', 'gain': the model's column 'x' has 7 rows, and 'y' 9." in caplog.text
+    parts = list(predicted(Predictor(Scores(), ("y",), ("z",), 0), str(path), rows=2))
+    assert sum(len(part["z"]) for part in parts) == 9
+
+
+PARTS = (
+    {"n": np.array([1, 2]), "label": np.array(["a", None], object), "flag": np.array([True, False])},
+    {"n": np.array([0.5]), "label": np.array(["longer"], object), "flag": np.array([True])},
+)
+"""A column of whole numbers that goes on with others, and text with a hole."""
+
+
+def written(path: Path, samples: Samples = "rows") -> Path:
+    with WRITERS[path.suffix](path, samples) as writer:
+        for part in PARTS:
+            writer.write(part)
+    return path
+
+
+def test_npz_needs_no_unpickling(tmp_path: Path) -> None:
+    with np.load(written(tmp_path / "a.npz"), allow_pickle=False) as found:
+        assert {name: array.tolist() for name, array in found.items()} == {
+            "n": [1.0, 2.0, 0.5],
+            "label": ["a", "", "longer"],
+            "flag": [True, False, True],
+        }
+
+
+@pytest.mark.parametrize(("samples", "shape"), [("rows", (3, 1)), ("columns", (1, 3))])
+def test_mat_vectors_lie_as_the_samples_do(samples: Samples, shape: tuple[int, int], tmp_path: Path) -> None:
+    found = loadmat(written(tmp_path / "a.mat", samples))
+    np.testing.assert_array_equal(found["n"], np.reshape([1, 2, 0.5], shape))
+    assert found["flag"].shape == shape
+    assert [text.rstrip() for text in found["label"]] == ["a", "", "longer"]
+
+
+def test_a_parquet_column_has_one_type(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="The column 'n' begins as int64 and goes on as double"):
+        written(tmp_path / "a.parquet")
 
 
 def test_several_runs_are_averaged(there: Path, by_fives: None) -> None:
