@@ -15,10 +15,8 @@ from lmrun.errors import RunDirectoryError
 from lmrun.runs.create import create_run
 from lmrun.runs.files import read_json
 from lmrun.runs.layout import RunDirectory
-from lmrun.runs.lock import alone
-from lmrun.runs.log import log_line
 from lmrun.runs.manifest import build_manifest
-from lmrun.runs.mend import mend
+from lmrun.runs.mend import put_right
 from lmrun.training.anew import begin_anew, leave_behind
 from lmrun.training.loop import schedule_of
 from lmrun.training.memory import refuse_if_too_large, refuse_impossible
@@ -126,10 +124,7 @@ def reopen(
     """
     reducer = reducer or Alone()
     with together(reducer):
-        with alone(run):
-            for sentence in mend(run):
-                log_line(run, sentence)
-                tell(sentence)
+        put_right(run, tell)
         experiment = rebuild(run, "a resumed run would mix two data sets", reducer)
         refuse_if_too_large(experiment, schedule_of(experiment))
     return experiment
