@@ -11,7 +11,7 @@ from lmrun.config.dump import to_yaml
 from lmrun.config.load import LoadedConfig, load_config
 from lmrun.config.user_code import checksums
 from lmrun.distribution.reducer import Alone, Reducer, together
-from lmrun.errors import RunDirectoryError
+from lmrun.errors import ConfigError, RunDirectoryError
 from lmrun.runs.create import create_run
 from lmrun.runs.files import read_json
 from lmrun.runs.layout import RunDirectory
@@ -21,6 +21,10 @@ from lmrun.training.anew import begin_anew, leave_behind
 from lmrun.training.loop import schedule_of
 from lmrun.training.memory import refuse_if_too_large, refuse_impossible
 
+APART = (
+    "distribution: multi-worker is for lmrun train, which is started once for each worker; here one process "
+    "trains a run. Leave it out."
+)
 LOGGER = logging.getLogger("lmrun")
 
 
@@ -41,9 +45,13 @@ def prepare(
         reducer: The workers of the fit, of which this is the first; left out, there is one.
 
     Raises:
+        ConfigError: The config is for several workers, and there is one.
         LmrunError: Any of its kinds, see `build` and `create_run`.
     """
-    config, reducer = loaded.config, reducer or Alone()
+    config = loaded.config
+    if config.distribution == "multi-worker" and reducer is None:
+        raise ConfigError([APART])
+    reducer = reducer or Alone()
     with together(reducer):
         refuse_impossible(config)
         begin_anew()
