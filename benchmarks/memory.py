@@ -119,7 +119,9 @@ def write(measured: dict[str, dict[str, Any]]) -> bool:
         f"{known['processor']}, {known['cores']} cores, Python {known['python']}, commit {known['commit']}, "
         f"{known['started']}.\n"
     )
-    lines.append("| run | form | before | loaded | estimate | measured | ratio | added: estimate | measured |")
+    lines.append(
+        "| run | form | before | loaded | estimate | measured | ratio | added: estimate | measured |"
+    )
     lines.append("|---|---|---|---|---|---|---|---|---|")
     near = True
     for case in CASES:

@@ -185,7 +185,6 @@ def human(size: float) -> str:
     return f"{size:.1f} TiB"
 
 
-
 class _AsMany(Alone):
     """Stands for the workers of a fit where only sizes are asked for: it has nobody to talk to."""
 

@@ -70,9 +70,7 @@ def alone(launch, tmp_path):
     """Return a function that trains a case in this process."""
 
     def train(name):
-        experiment, run = prepare(
-            worker.configs(launch.folder)[name], tmp_path, name, ["lmrun"], Alone()
-        )
+        experiment, run = prepare(worker.configs(launch.folder)[name], tmp_path, name, ["lmrun"], Alone())
         return execute(experiment, run, SilentProgress()), run
 
     return train

@@ -6,8 +6,8 @@ import pytest
 
 from lmrun.runs.create import create_run
 from lmrun.training import recorder as module
-from lmrun.training.recorder import EARLY_SECONDS, Recorder
 from lmrun.training.progress import SilentProgress
+from lmrun.training.recorder import EARLY_SECONDS, Recorder
 
 
 @pytest.fixture

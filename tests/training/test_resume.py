@@ -152,7 +152,9 @@ def test_a_worker_lost_at_the_end_takes_no_step_back(runs, monkeypatch, module):
 
     with monkeypatch.context() as patch:
         patch.setattr(f"lmrun.training.{module}", lost)
-        with pytest.raises(WorkerLostError, match=r"stands at step 6, in a checkpoint.*--resume .* --workers"):
+        with pytest.raises(
+            WorkerLostError, match=r"stands at step 6, in a checkpoint.*--resume .* --workers"
+        ):
             runs.train(*arguments)
     (stopped,) = [run for run in list_runs(runs.folder) if run.name != whole.name]
     assert runs.resume(stopped)["steps"] == 6
