@@ -25,7 +25,7 @@ IMPORTING = {
     *(IMPORTS_USER_CODE, "lmrun/__init__.py", "lmrun/cli/__init__.py", "lmrun/cli/plot.py"),
     *("lmrun/sweep/executors/registry.py", "benchmarks/reliability/children.py"),
 }
-"""Where modules are imported by names that are not written out: the user's own, and lmrun's by its registries."""
+"""Where modules are imported by names that are not written out: the user's, and lmrun's by registries."""
 KNOWN_AS = {
     "numpy": {None, "np"},
     "yaml": {None},

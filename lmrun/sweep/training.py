@@ -91,7 +91,7 @@ def has_ended(run: RunDirectory) -> bool:
 
 
 def known_summary(run: RunDirectory) -> dict[str, Any] | None:
-    """Return a run's summary; None where there is none, or a damaged one, which is mended as the run goes on."""
+    """Return a run's summary; None for none, or a damaged one, which is mended as the run goes on."""
     try:
         return read_summary(run) if run.exists else None
     except RunDirectoryError:

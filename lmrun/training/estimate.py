@@ -179,7 +179,7 @@ def load_of(experiment: Experiment, schedule: Schedule, itemsize: int) -> Load:
 
 
 def rows_of_step(experiment: Experiment, schedule: Schedule) -> int:
-    """Return the rows of a step that this worker holds; of a drawn batch, those that are its share on average."""
+    """Return the rows of a step that this worker holds; of a drawn batch, its share on average."""
     if schedule.full_batch:
         return experiment.dataset.train.rows
     return -(-schedule.size // experiment.reducer.workers)

@@ -36,9 +36,9 @@ steps of a small network. What a kill takes is younger than the last checkpoint,
 run."""
 
 EARLY_SECONDS = 0.25
-"""When the first checkpoint of a run by several workers is written, and each further one as soon as the training
-is twice as old: the first worker writes them, and one that is killed writes none on its way out. So no more than
-half of what was done is made again."""
+"""When the first checkpoint of a run by several workers is written, and each further one as soon as the
+training is twice as old: the first worker writes them, and one that is killed writes none on its way out. So
+no more than half of what was done is made again."""
 
 
 def step_rows(

@@ -1,5 +1,6 @@
 """When checkpoints are written."""
 
+from itertools import pairwise
 from types import SimpleNamespace
 
 import pytest
@@ -50,7 +51,7 @@ def test_of_several_workers_the_first_ones_come_early(clock, monkeypatch, tmp_pa
     found = written(clock, monkeypatch, tmp_path, early=True)
     assert found[0] == pytest.approx(EARLY_SECONDS)
     # At any time half of what was done is kept at least, and in the end the interval counts.
-    for one, other in zip(found, found[1:], strict=False):
+    for one, other in pairwise(found):
         assert other - one <= max(one, EARLY_SECONDS) + 0.06
         assert other - one <= 10.06
     assert found[-1] - found[-2] == pytest.approx(10, abs=0.06)

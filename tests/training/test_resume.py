@@ -194,7 +194,7 @@ def test_a_config_that_was_changed_unseen_is_not_resumed(runs, tmp_path, monkeyp
     else:
         text = text.replace(*change)
     run.config.write_text(text)
-    monkeypatch.setattr(opening, "mend", lambda run: [])
+    monkeypatch.setattr(opening, "put_right", lambda run, tell: None)
     with pytest.raises(RunDirectoryError, match="does not fit"):
         runs.resume(run)
 
