@@ -16,6 +16,7 @@ import psutil
 from threadpoolctl import ThreadpoolController
 
 import lmrun
+from lmrun.c_compiler import SETTING, compiler, failure
 from lmrun.compile_cache import FREE_BYTES, folder, processor
 from lmrun.linalg.one_thread import one_blas_thread
 from lmrun.linalg.threads import WORKERS
@@ -58,7 +59,7 @@ def facts(runs_dir: Path) -> Iterator[Fact]:
         runs_dir: Where runs would be written.
     """
     yield versions()
-    yield from (processor_fact(), devices(), blas(), memory(), cache(), disk(runs_dir))
+    yield from (processor_fact(), devices(), blas(), memory(), cache(), c_compiler(), disk(runs_dir))
     yield from extras()
 
 
@@ -144,6 +145,22 @@ def cache(environment: Mapping[str, str] = os.environ) -> Fact:
     if free < FREE_BYTES:
         return Fact("compile cache", f"{place}: only {human(free)} free, so nothing is kept", "note", values)
     return Fact("compile cache", f"{place}, {human(values['bytes'])}", "ok", values)
+
+
+def c_compiler(environment: Mapping[str, str] = os.environ) -> Fact:
+    """Whether convolutions can be compiled: a small one is."""
+    path = compiler(environment)
+    values: dict[str, Any] = {"path": path}
+    if path is None:
+        words = "none, so convolutions are made by NumPy, which takes longer; install gcc or clang"
+        off = environment.get(SETTING, "").lower() == "off"
+        return Fact("c compiler", "switched off" if off else words, "note", values)
+    values["failure"] = failure(path)
+    if values["failure"] is not None:
+        return Fact(
+            "c compiler", f"{path} fails, so NumPy makes convolutions: {values['failure']}", "note", values
+        )
+    return Fact("c compiler", path, "ok", values)
 
 
 def disk(runs_dir: Path) -> Fact:

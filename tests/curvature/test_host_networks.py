@@ -126,7 +126,7 @@ def test_pieces_have_the_gradient_once(monkeypatch):
 
 
 def test_chunks_have_the_rows_of_a_piece_as_long_as_their_values_fit(monkeypatch):
-    network = network_of((28, 28, 1), conv(4, 3, strides=2), conv(1, 4))
+    network = network_of((28, 28, 1), conv(6, 3, strides=2), conv(1, 4))
     kernels = host_kernels(network, MeanSquaredError())
     values = 8 * (kernels.inputs + 3 * kernels.graph.value_size + kernels.chain.held)
     expected = {
@@ -139,6 +139,31 @@ def test_chunks_have_the_rows_of_a_piece_as_long_as_their_values_fit(monkeypatch
         monkeypatch.setattr(module, "MOST_BYTES", most)
         assert kernels.chunk_bytes / kernels.row_bytes(8) == pytest.approx(rows, rel=1e-3)
     assert sorted(expected.values()) == list(expected.values())
+
+
+def test_bands_add_up():
+    """Of 16 rows each; the whole chunk at once otherwise."""
+    network = network_of((6, 6, 1), conv(2, 3))
+    one, _, params, direction, rows = case_of(network, rows=37)
+    other = host_kernels(network, MeanSquaredError())
+    other.chunk_bytes = 1
+    assert len(list(other._all_bands(*rows))) == 3
+    for name in ("host_value", "host_value_and_gradient", "host_normal_equations"):
+        assert_same(getattr(other, name)(params, *rows), getattr(one, name)(params, *rows))
+    assert_same(other.host_bend(params, direction, *rows), one.host_bend(params, direction, *rows))
+    assert_same(other.host_outputs(params, rows[0]), one.host_outputs(params, rows[0]))
+    grams = [sum(piece.rows @ piece.rows.T for piece in each.tables(params, *rows)) for each in (other, one)]
+    assert_same(*grams)
+    assert_same(*[sum(piece.value for piece in each.tables(params, *rows)) for each in (other, one)])
+
+
+def test_bands_draw_each_from_a_key_of_its_own():
+    kernels, _, _, _, rows = case_of(
+        network_of((6, 6, 1), conv(2, 3)), rows=37, loss=Projected(SPARSE, 1), targets="labels"
+    )
+    kernels.chunk_bytes = 1
+    keys = [tuple(band.key) for band in kernels._all_bands(*rows, KEY)]
+    assert keys == [(int(KEY[0]) + number, int(KEY[1])) for number in range(3)]
 
 
 def test_signs_follow_from_the_key_alone():

@@ -6,7 +6,17 @@ from pathlib import Path
 import pytest
 
 from lmrun.diagnosis import facts as module
-from lmrun.diagnosis.facts import EXTRAS, cache, disk, extras, facts, installed, processor_fact, unwritable
+from lmrun.diagnosis.facts import (
+    EXTRAS,
+    c_compiler,
+    cache,
+    disk,
+    extras,
+    facts,
+    installed,
+    processor_fact,
+    unwritable,
+)
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -71,3 +81,10 @@ def test_extras_are_those_of_the_package(monkeypatch):
 @pytest.mark.parametrize(("package", "there"), [("numpy", True), ("no-such-package", False)])
 def test_installed(package, there):
     assert installed(package) is there
+
+
+def test_the_c_compiler(monkeypatch):
+    assert c_compiler({"LMRUN_COMPILER": "off"}).words == "switched off"
+    assert "install gcc" in c_compiler({"LMRUN_COMPILER": "no-such-compiler"}).words
+    failing = c_compiler({"LMRUN_COMPILER": "false"})
+    assert (failing.state, failing.values["failure"]) == ("note", "exit code 1")

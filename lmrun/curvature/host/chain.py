@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.host.activations import IDENTITY, Activation
 from lmrun.curvature.host.layers.base import Layer
-from lmrun.curvature.host.layers.registry import activation_of, layer_of
+from lmrun.curvature.host.layers.registry import activation_of, compile_all, layer_of
 from lmrun.curvature.host.scratch import Scratch
 from lmrun.curvature.layers.activation import Activation as ActivationLayer
 
@@ -62,7 +62,8 @@ class Chain:
         """Return what every layer reads and makes, for inputs [..., rows]."""
         flat = inputs.reshape(-1, inputs.shape[-1])
         made = flat
-        if self.layers[0].room:
+        # A part of longer rows is copied, too: its numbers would lie on as many pages of memory.
+        if self.layers[0].room or not flat.flags.c_contiguous:
             made = self._roomy(0, len(flat), flat)
             made[: len(flat)] = flat
         reads, values = [], []
@@ -178,6 +179,7 @@ def chain_of(graph: Graph) -> Chain | None:
     own = {id(call.part.layer) for call, _ in uses}
     if len(own) < len(uses) or graph.results != (len(graph.calls),):
         return None
+    compile_all([call for call, _ in uses])
     layers: list[Layer] = []
     for call, activation in uses:
         layer = layer_of(call, layers[-1].end if layers else 0, activation)

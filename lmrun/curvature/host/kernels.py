@@ -8,17 +8,19 @@ NumPy's vectorized loops are as fast as XLA's (docs/benchmarks.md).
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 from numpy.typing import NDArray
 
+from lmrun.curvature.chunks import added
 from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.host.base import NumpyKernels, silent
 from lmrun.curvature.host.chain import Chain, chain_of
-from lmrun.curvature.host.losses.base import HostLoss
+from lmrun.curvature.host.losses.base import HostLoss, Key
 from lmrun.curvature.host.losses.registry import host_loss
 from lmrun.curvature.host.passes import Head, Pass, weighted
+from lmrun.curvature.host.pieces import Pieces
 from lmrun.curvature.jacobian import Linear
 from lmrun.losses.base import Loss
 from lmrun.models.network import Network
@@ -32,6 +34,22 @@ PIECE_BYTES = (2**20, 2**22)
 all threads (docs/benchmarks.md)."""
 MOST_BYTES = 2**26
 """Of a chunk's values, however few rows that are."""
+
+
+class Band(NamedTuple):
+    """Some rows of a chunk.
+
+    Attributes:
+        inputs: [..., rows].
+        targets: [rows, ...].
+        weights: [rows].
+        key: See `HostLoss`.
+    """
+
+    inputs: Array
+    targets: Array
+    weights: Array
+    key: Key = None
 
 
 class HostKernels(NumpyKernels):
@@ -66,14 +84,18 @@ class HostKernels(NumpyKernels):
         self.outputs = self.host_outputs
 
     def row_bytes(self, itemsize: int) -> int:
-        """Its inputs, values, slopes and cotangents in all layers, and what these hold besides.
+        """Its values, see `_value_bytes`.
 
         It counts for less where a chunk would have fewer rows than a piece of the Jacobian: syrk is slower
-        with few, and the values of a convolutional network do not fit into the cache anyway.
+        with few, and the chunk is worked through in bands.
         """
-        values = itemsize * (self.inputs + 3 * self.graph.value_size + self.chain.held)
+        values = self._value_bytes(itemsize)
         piece = itemsize * self.network.size * self.chunk_bytes // self._piece_bytes(itemsize)
         return min(values, max(piece, values * self.chunk_bytes // MOST_BYTES))
+
+    def _value_bytes(self, itemsize: int) -> int:
+        """Of a row: its inputs, values, slopes and cotangents in all layers, and what these hold besides."""
+        return itemsize * (self.inputs + 3 * self.graph.value_size + self.chain.held)
 
     def _piece_bytes(self, itemsize: int) -> int:
         """As many rows as J^T J, all of which is read and written for every piece, within the bounds."""
@@ -95,23 +117,34 @@ class HostKernels(NumpyKernels):
     @silent
     def host_outputs(self, params: Tensor, inputs: Tensor) -> Array:
         """See `Kernels.plain_outputs`."""
-        return self._forward(params, inputs)[1][-1].T.copy()
+        rows = np.zeros(np.shape(inputs)[-1])
+        made = [self._forward(params, band)[1][-1].T.copy() for band in self._all_bands(inputs, rows, rows)]
+        return np.concatenate(made) if len(made) > 1 else made[0]
 
     @silent
-    def host_value(self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor) -> float:
+    def host_value(self, params: Tensor, *rows: Tensor) -> float:
         """See `Kernels.plain_value`."""
-        values = self.host_loss.values(self._forward(params, inputs)[1][-1], np.asarray(targets))
-        return weighted(values, np.asarray(weights))
+
+        def value(band: Band) -> float:
+            values = self.host_loss.values(self._forward(params, band)[1][-1], band.targets)
+            return weighted(values, band.weights)
+
+        return sum(map(value, self._all_bands(*rows)))
 
     @silent
     def host_value_and_gradient(self, params: Tensor, *rows: Tensor) -> tuple[float, Array]:
         """See `Kernels.plain_value_and_gradient`."""
-        done = self._passed(params, *rows)
-        return done.value(), done.gradient(2 / self.loss.scale(self.graph.width))
+        value, gradient = 0.0, np.zeros(self.chain.size, np.asarray(params).dtype)
+        for band in self._all_bands(*rows):
+            done = self._passed(params, band)
+            value += done.value()
+            gradient += done.gradient(2 / self.loss.scale(self.graph.width))
+        return value, gradient
 
     def host_jacobian_and_residual(self, params: Tensor, *rows: Tensor) -> Linear:
         """See `Kernels.plain_jacobian_and_residual`."""
-        done, (value, gradient, last) = self._opened(params, *rows)
+        self.chain.scratch.clear()
+        done, (value, gradient, last) = self._opened(params, Band(*map(np.asarray, rows)))
         count, components = len(done.weights), self.loss.components(self.graph.width)
         table = np.empty((self.chain.size + 1, components * count), done.weights.dtype)
         for number, pulled in self._pulled(done):
@@ -120,22 +153,48 @@ class HostKernels(NumpyKernels):
         return Linear(table, gradient, value)
 
     def tables(self, params: Tensor, *rows: Tensor) -> Iterator[Linear]:
-        """See `Kernels.tables`: J is written by pieces that stay in the cache."""
-        done, (value, gradient, last) = self._opened(params, *rows)
-        height, count, dtype = self.chain.size + 1, len(done.weights), done.weights.dtype
-        pieces = max(1, round(count * height * dtype.itemsize / self._piece_bytes(dtype.itemsize)))
-        length = -(-count // pieces)
-        memory = self.chain.scratch.take(1, height * length, dtype)[0]
-        for number, pulled in self._pulled(done):
-            below = None if last is None else last[number]
-            for start in range(0, count, length):
-                piece = slice(start, min(start + length, count))
-                size = piece.stop - piece.start
-                table = memory[: height * size].reshape(height, size)
-                done.write(pulled, below, piece, table)
-                yield Linear(table, gradient, value)
-                # What is of the whole chunk counts once.
-                value, gradient = 0.0, None if gradient is None else np.zeros_like(gradient)
+        """See `Kernels.tables`: J is written by pieces that stay in the cache, band after band."""
+        scratch, dtype, height = self.chain.scratch, np.asarray(params).dtype, self.chain.size + 1
+        columns = self.loss.components(self.graph.width) * len(rows[2])
+        count = max(1, round(columns * height * dtype.itemsize / self._piece_bytes(dtype.itemsize)))
+        scratch.clear()
+        pieces = Pieces(scratch.take(1, height * -(-columns // count), dtype)[0], height, columns)
+        value = 0.0
+        gradient: Array | None = None
+        for band in self._bands(scratch.used, Band(*map(np.asarray, rows))):
+            done, (more, slope, last) = self._opened(params, band)
+            value += more
+            if slope is not None:
+                gradient = slope if gradient is None else gradient + slope
+            for number, pulled in self._pulled(done):
+                below = None if last is None else last[number]
+                for piece, table, full in pieces.fill(len(done.weights)):
+                    done.write(pulled, below, piece, table)
+                    if full is not None:
+                        yield Linear(full, gradient, value)
+                        # What is of a whole band counts once.
+                        value, gradient = 0.0, None if gradient is None else np.zeros_like(gradient)
+
+    def _bands(self, begun: int, whole: Band) -> Iterator[Band]:
+        """Cut a chunk into parts whose values take `chunk_bytes`; each draws from a key of its own.
+
+        Args:
+            begun: Where the scratch memory begins that each of them overwrites.
+            whole: The chunk.
+        """
+        inputs, targets, weights, key = whole
+        length = self.chunk_bytes // self._value_bytes(inputs.itemsize) // self.multiple * self.multiple
+        length = max(length, self.multiple)
+        for number, start in enumerate(range(0, len(weights), length)):
+            self.chain.scratch.release(begun)
+            band = slice(start, start + length)
+            drawn = None if key is None else key + np.array([number, 0])
+            yield Band(inputs[..., band], targets[band], weights[band], drawn)
+
+    def _all_bands(self, *rows: Tensor) -> Iterator[Band]:
+        """The same with all of the scratch memory."""
+        self.chain.scratch.clear()
+        return self._bands(0, Band(*map(np.asarray, rows)))
 
     def _pulled(self, done: Pass) -> Iterator[tuple[int, list[Array]]]:
         """The cotangents of every component, one after the other in the same memory."""
@@ -145,48 +204,50 @@ class HostKernels(NumpyKernels):
             scratch.release(used)
             yield number, done.pull(columns)
 
-    def _forward(self, params: Tensor, inputs: Tensor) -> tuple[list[Array], list[Array]]:
-        self.chain.scratch.clear()
-        return self.chain.forward(np.asarray(params), np.asarray(inputs))
+    def _forward(self, params: Tensor, band: Band) -> tuple[list[Array], list[Array]]:
+        return self.chain.forward(np.asarray(params), band.inputs)
 
     @silent
-    def _opened(self, params: Tensor, *rows: Tensor) -> tuple[Pass, Head]:
-        done = self._passed(params, *rows)
+    def _opened(self, params: Tensor, band: Band) -> tuple[Pass, Head]:
+        done = self._passed(params, band)
         return done, done.head()
 
-    def _passed(
-        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor, key: Tensor | None = None
-    ) -> Pass:
-        here, drawn = np.asarray(params), None if key is None else np.asarray(key)
-        self.chain.scratch.clear()
-        point = self.chain.at(here, np.asarray(inputs))
-        return Pass(self.chain, self.host_loss, here, point, np.asarray(targets), np.asarray(weights), drawn)
+    def _passed(self, params: Tensor, band: Band) -> Pass:
+        here = np.asarray(params)
+        return Pass(self.chain, self.host_loss, here, self.chain.at(here, band.inputs), *band[1:])
 
     @silent
     def host_bend(self, params: Tensor, direction: Tensor, *rows: Tensor) -> Array:
         """See `Kernels.plain_bend`."""
-        done = self._passed(params, *rows)
-        return done.spread(done.turned(np.asarray(direction)))
+        bent = np.zeros(self.chain.size, np.asarray(params).dtype)
+        for band in self._all_bands(*rows):
+            done = self._passed(params, band)
+            bent += done.spread(done.turned(np.asarray(direction)))
+        return bent
 
     @silent
     def host_bent_residual(self, params: Tensor, direction: Tensor, *rows: Tensor) -> Array:
         """See `Kernels.plain_bent_residual`."""
-        return np.ravel(self._passed(params, *rows).bent(np.asarray(direction)))
+        self.chain.scratch.clear()
+        return np.ravel(self._passed(params, Band(*map(np.asarray, rows))).bent(np.asarray(direction)))
 
     def normal_equations(self, call: Call) -> Any:
         """See `Kernels.normal_equations`; the call is the chain's last."""
         return self.host_normal_equations
 
     @silent
-    def host_normal_equations(
-        self, params: Tensor, inputs: Tensor, targets: Tensor, weights: Tensor
-    ) -> Array:
+    def host_normal_equations(self, params: Tensor, *rows: Tensor) -> Array:
         """A A^T [m + q, m + q], A = sqrt(w) [Phi; 1; Z - T]."""
-        reads, values = self._forward(params, inputs)
-        table = np.concatenate([reads[-1], values[-1] - np.asarray(targets).T])
-        table *= np.sqrt(np.asarray(weights))
-        equations: Array = table @ table.T
-        return equations
+
+        def equations(band: Band) -> Array:
+            reads, values = self._forward(params, band)
+            table = np.concatenate([reads[-1], values[-1] - band.targets.T])
+            table *= np.sqrt(band.weights)
+            product: Array = table @ table.T
+            return product
+
+        total: Array = added([equations(band) for band in self._all_bands(*rows)])
+        return total
 
 
 def host_kernels(network: Network, loss: Loss) -> HostKernels | None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from lmrun.curvature.graph import Call
 from lmrun.curvature.host.activations import ACTIVATIONS, IDENTITY, Activation
@@ -13,9 +13,11 @@ from lmrun.curvature.host.layers.pooling import AveragePooling, MaxPooling
 from lmrun.curvature.host.layers.shapes import Flatten
 from lmrun.curvature.host.layers.strips import Strips
 from lmrun.curvature.host.layers.windows import Windows
+from lmrun.curvature.host.native.convolution import native_convolution
 from lmrun.curvature.layers import convolution, dense, pooling, shapes
 from lmrun.curvature.layers.activation import is_elementwise
 from lmrun.curvature.layers.base import Rule
+from lmrun.linalg.threads import each
 
 Make = Callable[[Call, int, Activation], Layer | None]
 """From a call, the end of the parameters before it and its activation to its layer; None where it has an
@@ -34,9 +36,11 @@ def _convolution(call: Call, start: int, activation: Activation) -> Layer:
     layer = call.part.layer
     lengths = (layer.kernel_size, layer.strides, layer.dilation_rate)
     windows = Windows.over(layer.input.shape[1:], *lengths, layer.padding)
-    inputs = len(windows.elements) * windows.channels
-    strips = Strips.over(windows, *lengths)
-    return Convolution(call.part.start, inputs, layer.filters, layer.use_bias, activation, strips)
+    place = (call.part.start, len(windows.elements) * windows.channels, layer.filters)
+    native = native_convolution(
+        place, activation, windows, lengths, layer.variable_dtype, bias=layer.use_bias
+    )
+    return native or Convolution(*place, layer.use_bias, activation, Strips.over(windows, *lengths))
 
 
 def _flatten(call: Call, start: int, activation: Activation) -> Layer:
@@ -65,6 +69,12 @@ LAYERS: dict[type[Rule], Make] = {
     pooling.AveragePooling: _average_pooling,
 }
 """A network with a layer of any other rule goes to the compiler."""
+
+
+def compile_all(calls: Sequence[Call]) -> None:
+    """Compile what some calls need in C, side by side; `layer_of` finds it then."""
+    convolutions = [call for call in calls if isinstance(call.rule, convolution.Convolution)]
+    each(lambda call: _convolution(call, 0, IDENTITY), convolutions)
 
 
 def layer_of(call: Call, start: int, activation: Activation) -> Layer | None:

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 Array = NDArray[np.floating]
 Targets = NDArray[Any]
 """[rows, ...], as the loss expects them."""
-Key = NDArray[np.int32] | None
+Key = NDArray[np.integer] | None
 """[2]; decides what a random loss draws."""
 
 

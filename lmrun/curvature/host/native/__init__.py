@@ -1,0 +1,1 @@
+"""Kernels in C, where the machine has a compiler."""
