@@ -35,8 +35,9 @@ INTRODUCTION = """\
 # Fuzzing
 
 Written by `python -m benchmarks.fuzz`; nothing here is typed in. What is a find: an exception that is no
-`LmrunError`, an error that names no line, key or file, and a text that takes longer than {seconds:.0f} s or
-more than {mebibytes:.0f} MiB of memory.
+`LmrunError`, an error that names no line, key or file, a text that takes longer than {seconds:.0f} s of
+the processor or more than {mebibytes:.0f} MiB of memory, and one that lets its parser run code, import a
+module, start a process, open a file or a connection (Python's audit events).
 """
 
 app = typer.Typer(add_completion=False, pretty_exceptions_enable=False)

@@ -64,10 +64,13 @@ training will add to the memory of its process, and refuses what would not fit. 
 a fresh process of its own that finds nothing compiled (`LMRUN_CACHE=off`).
 
 * *Before*: resident memory with Python, TensorFlow and lmrun loaded, and no data.
-* *Estimate*: the peak that is expected once the data is loaded: what the process holds then, and what the
-  training is estimated to add. Where more was there while the data was made, that.
-* *Measured*: the peak of the resident memory from there to the end of the run, all files written.
-* *Grew*: both without what was there before, in MiB; where that is small, it is the libraries' own.
+* *Loaded*: the same with data and model.
+* *Estimate*: the peak that is expected from there on: what the process holds then, and what the training is
+  estimated to add.
+* *Measured*: the peak of the resident memory from there to the end of the run, all files written. What there
+  was while the data was made does not count, neither here nor there.
+* *Added*: both without what was loaded: what the training itself takes, compilation included. Where that is
+  small, it is the libraries' own.
 
 Everything is in MiB. An estimate may be off by {limit:.0%} of what was measured.
 """
@@ -79,6 +82,7 @@ class Row(NamedTuple):
     """One case in bytes."""
 
     before: int
+    loaded: int
     estimate: int
     measured: int
     form: str
@@ -102,8 +106,9 @@ def measure(case: tuple[str, ...]) -> dict[str, Any]:
 def row_of(found: dict[str, Any]) -> Row:
     """Compare estimate and measurement."""
     plan = found["plan"]
-    estimate = max(found["built"], plan["resident"] + plan["needed"])
-    return Row(found["libraries"], estimate, found["peak"], plan["form"] or "first order")
+    loaded = plan["resident"]
+    form = plan["form"] or "first order"
+    return Row(found["libraries"], loaded, loaded + plan["needed"], found["peak"], form)
 
 
 def write(measured: dict[str, dict[str, Any]]) -> bool:
@@ -114,8 +119,10 @@ def write(measured: dict[str, dict[str, Any]]) -> bool:
         f"{known['processor']}, {known['cores']} cores, Python {known['python']}, commit {known['commit']}, "
         f"{known['started']}.\n"
     )
-    lines.append("| run | form | before | estimate | measured | ratio | grew: estimate | measured |")
-    lines.append("|---|---|---|---|---|---|---|---|")
+    lines.append(
+        "| run | form | before | loaded | estimate | measured | ratio | added: estimate | measured |"
+    )
+    lines.append("|---|---|---|---|---|---|---|---|---|")
     near = True
     for case in CASES:
         name = " ".join(case)
@@ -123,9 +130,9 @@ def write(measured: dict[str, dict[str, Any]]) -> bool:
             continue
         row = row_of(measured[name])
         near = near and abs(row.ratio - 1) <= LIMIT
-        sizes = [row.before, row.estimate, row.measured]
+        sizes = [row.before, row.loaded, row.estimate, row.measured]
         cells = [f"`{name}`", row.form, *(f"{size / MIB:,.0f}" for size in sizes), f"{row.ratio:.2f}"]
-        cells += [f"{(size - row.before) / MIB:,.0f}" for size in sizes[1:]]
+        cells += [f"{(size - row.loaded) / MIB:,.0f}" for size in sizes[2:]]
         lines.append("| " + " | ".join(cells) + " |")
     ratios = [row_of(found).ratio for found in measured.values()]
     lines.append(f"\nThe ratios lie between {min(ratios):.2f} and {max(ratios):.2f}.")

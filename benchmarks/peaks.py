@@ -2,8 +2,8 @@
 
 One JSON document of resident bytes: `libraries` (all of lmrun's and TensorFlow's modules loaded, before any
 data), `built` (the most until the experiment is built), `resident` (what was left then), `plan` (the estimate
-before the training, see `lmrun.training.memory.Plan`) and `peak` (the most from the data to the end of the
-run, weights, model and summary written).
+before the training, see `lmrun.training.memory.Plan`) and `peak` (the most from there to the end of the run,
+weights, model and summary written).
 """
 
 from __future__ import annotations
@@ -44,6 +44,7 @@ def measure(name: str, overrides: Sequence[str]) -> dict[str, Any]:
     built, resident = peak_memory_bytes(), psutil.Process().memory_info().rss
     needs = plan(experiment, schedule_of(experiment))
     refuse_if_too_large(experiment, schedule_of(experiment))
+    CLEAR.write_text(RESET_PEAK, encoding="ascii")
     with tempfile.TemporaryDirectory() as folder:
         run = open_run(experiment, Path(folder), None, command=["peaks"], source=loaded.source)
         summary = execute(experiment, run, make_progress(True, loaded.config.training.log_seconds))

@@ -1,8 +1,12 @@
 """Small samples of what `python -m benchmarks.fuzz` does: nothing crashes, every error says where."""
 
+import os
+from pathlib import Path
+
 import pytest
 
 from benchmarks.fuzz_configs import Course, send
+from benchmarks.fuzz_guard import Guard
 from benchmarks.fuzz_texts import PARSERS, fuzz
 
 
@@ -36,3 +40,11 @@ def test_the_course_notes_a_crash(tmp_path, monkeypatch):
     course.take({"dataset": "sinc", "model": "mlp", "optimizer": "lm"})
     assert course.found.outcomes == {"CRASH when built: ZeroDivisionError": 1}
     assert "optimizer: lm" in course.found.crashes[0]["config"]
+
+
+@pytest.mark.parametrize("what", [lambda: eval("1"), lambda: Path(os.devnull).read_bytes()])
+def test_the_guard_notes_what_a_parser_must_not_do(what):
+    guard = Guard()
+    assert guard.read(lambda text: True, "")
+    with pytest.raises(AssertionError, match="reading did"):
+        guard.read(lambda text: bool(what()), "")

@@ -21,6 +21,21 @@ UNPICKLING = {
     *("shelve", "jsonpickle", "tables", "klepto"),
 }
 """Modules that build objects from bytes, or run them."""
+IMPORTING = {
+    *(IMPORTS_USER_CODE, "lmrun/__init__.py", "lmrun/cli/__init__.py", "lmrun/cli/plot.py"),
+    *("lmrun/sweep/executors/registry.py", "benchmarks/reliability/children.py"),
+}
+"""Where modules are imported by names that are not written out: the user's, and lmrun's by registries."""
+KNOWN_AS = {
+    "numpy": {None, "np"},
+    "yaml": {None},
+    "torch": {None},
+    "pandas": {None, "pd"},
+    "os": {None},
+    "subprocess": {None},
+}
+FROM = {"numpy": {"load"}, "torch": {"load"}, "os": {"system"}, "builtins": {"eval", "exec", "compile"}}
+"""What is only recognized by the name of its module."""
 EVALUATING = {"eval", "exec", "compile", "__import__", "execfile", "input"}
 METHODS = {
     *("eval", "query", "read_pickle", "to_pickle", "read_hdf", "to_hdf", "HDFStore"),  # pandas
@@ -45,10 +60,18 @@ def words(node: ast.AST, name: str) -> Iterator[str]:
     match node:
         case ast.Import(names=names):
             yield from (alias.name for alias in names if alias.name.partition(".")[0] in UNPICKLING)
+            # By another name the scan would not know them.
+            yield from (
+                f"{alias.name} as {alias.asname}"
+                for alias in names
+                if alias.asname not in KNOWN_AS.get(alias.name, {alias.asname})
+            )
         case ast.ImportFrom(module=str(module), names=names):
             if module.partition(".")[0] in UNPICKLING:
                 yield module
             yield from (alias.name for alias in names if alias.name in EVALUATING | METHODS | {"load_model"})
+            hidden = FROM.get(module, set())
+            yield from (f"{module}.{alias.name}" for alias in names if alias.name in hidden)
             if module.partition(".")[0] == "yaml":
                 yield from (
                     alias.name for alias in names if alias.name.endswith(("load", "Loader", "Dumper"))
@@ -58,6 +81,9 @@ def words(node: ast.AST, name: str) -> Iterator[str]:
                 yield f"yaml.{attribute}"
         case ast.Call(func=ast.Name(id=function)) if function in EVALUATING:
             yield function
+        case ast.Call(func=ast.Name("import_module") | ast.Attribute(attr="import_module"), args=[given, *_]):
+            if name not in IMPORTING and not isinstance(given, ast.Constant):
+                yield "import_module of a name that is not written out"
         case ast.Call(func=ast.Attribute(value=owner, attr=attribute), keywords=keywords):
             given = {keyword.arg: keyword.value for keyword in keywords}
             yield from method(ast.unparse(owner), attribute, given, name)
@@ -141,6 +167,13 @@ def test_no_module_runs_what_it_reads():
         "os.system(text)",
         "subprocess.run(text, shell=True)",
         "spec.loader.exec_module(module)",
+        "import numpy as numbers",
+        "import yaml as reader",
+        "from numpy import load",
+        "from os import system",
+        "from builtins import eval",
+        "importlib.import_module(text)",
+        "from importlib import import_module; import_module(text)",
     ],
 )
 def test_the_scan_sees(source):
@@ -159,6 +192,8 @@ def test_the_scan_sees(source):
         "model.compile(loss='mse')",
         "ast.parse(text, mode='eval')",
         "subprocess.run([program, text])",
+        "import numpy as np, pandas as pd, yaml",
+        "import_module('lmrun.cli')",
     ],
 )
 def test_the_scan_passes(source):

@@ -11,7 +11,7 @@ import typer
 
 from lmrun.cli.choosing import AsJson, RunsDir
 from lmrun.config.suggest import did_you_mean
-from lmrun.errors import UsageError
+from lmrun.errors import RunDirectoryError, UsageError
 
 if TYPE_CHECKING:
     from lmrun.sweep.executors.base import Executor
@@ -63,7 +63,7 @@ def sweep(
     from lmrun.cli.sweep_table import show_plan, show_results
     from lmrun.runs.files import write_text_atomically
     from lmrun.sweep.results import as_csv, read_results
-    from lmrun.sweep.store import RETRIED, append, driving, failures, write_plan
+    from lmrun.sweep.store import RETRIED, append, driving, failures, plan_is_good, write_plan
 
     directory, plan = _planned(sweep_file, overrides or [], name, runs_dir)
     options = Options(
@@ -73,7 +73,7 @@ def sweep(
     if dry_run:
         show_plan(plan, as_json)
         return
-    if not directory.exists:
+    if not plan_is_good(directory):
         write_plan(directory, plan)
     with driving(directory):
         if retry:
@@ -115,9 +115,27 @@ def _planned(
         raise UsageError(_nothing(path))
     plan = make_plan(path, overrides, name)
     directory = SweepDirectory(runs_dir / plan.name)
-    if directory.exists and read_plan(directory).runs != plan.runs:
+    known = _known(directory, named=name is not None)
+    if known is not None and not known.is_that_of(plan):
         raise UsageError(f"{directory.path} is another sweep. Choose another --name.")
     return directory, plan
+
+
+def _known(directory: SweepDirectory, *, named: bool) -> Plan | None:
+    """The plan that has been written; None where there is none, or a damaged one that can be made again.
+
+    Raises:
+        RunDirectoryError: It is damaged, and the sweep's name does not say which runs it has.
+    """
+    from lmrun.sweep.store import read_plan
+
+    try:
+        return read_plan(directory) if directory.exists else None
+    except RunDirectoryError as error:
+        if named:
+            raise
+        typer.echo(f"{str(error).partition(' Restore')[0]} It is made again from the sweep's file.", err=True)
+        return None
 
 
 def _nothing(path: Path) -> str:

@@ -69,7 +69,10 @@ class SweepDisplay:
         if answer.kind in {Kind.FAILED, Kind.CRASHED}:
             outcome = f"failed: {answer.reason.splitlines()[0]}"
         else:
-            entry = read_entry(RunDirectory(self.sweep.runs_dir / answer.name))
+            run = RunDirectory(self.sweep.runs_dir / answer.name)
+            if not run.begun:
+                return f"{answer.name}  {words}  not begun yet"
+            entry = read_entry(run)
             loss = "no loss" if entry.best_loss is None else f"loss {entry.best_loss:.2e}"
             outcome = f"{loss}, {entry.seconds or 0:.1f} s, {entry.state}"
         return f"{answer.name}  {words}  {outcome}"

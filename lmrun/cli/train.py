@@ -136,7 +136,13 @@ def _resume(name: str, runs_dir: Path, workers: str | None, quiet: bool) -> dict
         return _resume_beside(place, quiet)
     run = find_run(name, runs_dir)
     from lmrun.config.load import load_config
+    from lmrun.runs.mend import put_right
 
+    def tell(sentence: str) -> None:
+        typer.echo(sentence, err=True)
+
+    # First: what is damaged may be the config itself.
+    put_right(run, tell)
     config = load_config(str(run.config)).config
     reducer = None
     if config.distribution == "multi-worker":
@@ -151,7 +157,7 @@ def _resume(name: str, runs_dir: Path, workers: str | None, quiet: bool) -> dict
     from lmrun.training.progress import make_progress
     from lmrun.training.session import execute
 
-    experiment = reopen(run, reducer, lambda sentence: typer.echo(sentence, err=True))
+    experiment = reopen(run, reducer, tell)
     return execute(experiment, run, make_progress(quiet, experiment.config.training.log_seconds))
 
 

@@ -36,7 +36,8 @@ class TrainingConfig(Section):
     """Epochs (full batch: steps) from one validation to the next. Left out: 1, and 100 for first-order
     optimizers on the full batch."""
     checkpoint_seconds: NonNegativeFloat = 10.0
-    """Seconds from one checkpoint to the next; 0 writes one after every row of metrics.csv."""
+    """Seconds from one checkpoint to the next; 0 writes one after every row of metrics.csv. Of several
+    workers the first ones follow each other faster."""
     log_seconds: PositiveFloat = 10.0
     """Seconds from one progress line to the next where the output is not a terminal."""
     tensorboard: bool = False

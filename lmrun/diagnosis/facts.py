@@ -30,7 +30,9 @@ INTEL = ("x86_64", "AMD64", "i686")
 LITTLE_MEMORY = 2**30
 """A run's libraries alone take two thirds of that."""
 LITTLE_DISK = 2**30
-EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType({"onnx": ("onnx",), "tflite": ("ai-edge-litert",)})
+EXTRAS: Mapping[str, tuple[str, ...]] = MappingProxyType(
+    {"onnx": ("onnx",), "tflite": ("ai-edge-litert",), "ray": ("ray",)}
+)
 """What further features need; a GPU is among the devices."""
 
 
@@ -174,7 +176,8 @@ def disk(runs_dir: Path) -> Fact:
 
 def existing(place: Path) -> Path:
     """Return the folder, or the nearest around it that is there."""
-    return next(path for path in (place, *place.parents) if path.is_dir())
+    # Not `Path.is_dir`, which raises for what lies in a folder that nobody may look into.
+    return next(path for path in (place, *place.parents) if os.path.isdir(path))
 
 
 def unwritable(place: Path) -> str | None:

@@ -10,7 +10,7 @@ import hashlib
 import itertools
 import os
 import shutil
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -21,6 +21,8 @@ from lmrun.runs.checksums import checksum, damaged_files
 from lmrun.runs.columns import HEADER, step_of
 from lmrun.runs.files import cannot_write, read_json, replacing, write_text_atomically
 from lmrun.runs.layout import RunDirectory
+from lmrun.runs.lock import alone
+from lmrun.runs.log import log_line
 from lmrun.runs.summary import read_summary
 from lmrun.status import Status
 
@@ -28,6 +30,23 @@ ASIDE = ".damaged"
 """What a file that was set aside ends in."""
 ROWS, ROWS_CHECKSUM = "rows", "rows_checksum"
 """What a checkpoint's metadata say of `metrics.csv`: its rows, and the SHA-256 of the file with them."""
+
+
+def put_right(run: RunDirectory, tell: Callable[[str], None]) -> None:
+    """Mend a run that nobody trains, and note what was damaged in its log.
+
+    Args:
+        run: See `mend`.
+        tell: Is told what was damaged, and what is used in its place.
+
+    Raises:
+        RunDirectoryError: Another process is training it; or see `mend`.
+        StorageError: Nothing can be written.
+    """
+    with alone(run):
+        for sentence in mend(run):
+            log_line(run, sentence)
+            tell(sentence)
 
 
 def mend(run: RunDirectory) -> list[str]:

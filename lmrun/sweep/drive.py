@@ -10,7 +10,7 @@ from lmrun.runs.files import number
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.lock import alone
 from lmrun.runs.metrics import read_metrics
-from lmrun.runs.summary import read_summary, write_summary
+from lmrun.runs.summary import write_summary
 from lmrun.status import FAILURES, MESSAGES, Status
 from lmrun.sweep.executors.base import Executor
 from lmrun.sweep.job import Answer, Job, Kind
@@ -18,6 +18,7 @@ from lmrun.sweep.layout import SweepDirectory
 from lmrun.sweep.plan import Plan, PlannedRun
 from lmrun.sweep.stopping import NEVER, READ, RULES, Course, checks, course
 from lmrun.sweep.store import CRASHED, FAILED, Failure, append, failures
+from lmrun.sweep.training import has_ended, known_summary
 from lmrun.training.interrupt import Interruption
 
 POLL_SECONDS = 0.2
@@ -102,9 +103,7 @@ class Driver:
         """Whether a run is neither ended nor failed."""
         if run.name in self._failed:
             return False
-        directory = self._directory(run.name)
-        summary = read_summary(directory) if directory.exists else None
-        return summary is None or summary.get("status") == Status.INTERRUPTED
+        return not has_ended(self._directory(run.name))
 
     def _come(self, alive: Sequence[int], unit: str, check: float | None) -> bool:
         """Train the runs of the settings that are left to a point, or to their ends; False if interrupted."""
@@ -120,7 +119,7 @@ class Driver:
     def _has_come(self, run: PlannedRun, unit: str, check: float) -> bool:
         directory = self._directory(run.name)
         # That of its last pause: rows may have come further than its checkpoint.
-        summary = read_summary(directory) if directory.exists else None
+        summary = known_summary(directory)
         if summary is None:
             return False
         return (number(summary.get(unit)) or 0.0) >= check
@@ -179,7 +178,7 @@ class Driver:
 
     def _course(self, run: PlannedRun, unit: str, check: float) -> Course:
         directory = self._directory(run.name)
-        summary = read_summary(directory) if directory.exists else None
+        summary = known_summary(directory)
         if summary is None:
             return NEVER
         # What went wrong later does not count here: a sweep that is continued judges as it did.
@@ -195,7 +194,7 @@ class Driver:
         names = [run.name for run in runs if self._goes_on(run)]
         for directory in map(self._directory, names):
             with alone(directory):
-                summary = read_summary(directory) or {}
+                summary = known_summary(directory) or {}
                 pruned = {"status": str(Status.PRUNED), "message": MESSAGES[Status.PRUNED]}
                 write_summary(directory, {**summary, **pruned})
         if names:

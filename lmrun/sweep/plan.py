@@ -81,6 +81,11 @@ class Plan:
     base_path: Path
     runs: tuple[PlannedRun, ...]
 
+    def is_that_of(self, other: Plan) -> bool:
+        """Whether another plan leads to the same results by the same names."""
+        mine, theirs = (_decisive(plan.settings) for plan in (self, other))
+        return self.runs == other.runs and mine == theirs
+
 
 def read_sweep(path: Path) -> tuple[SweepConfig, Document, str]:
     """Read a sweep's file; return it with the places of its values, and its text.
@@ -122,11 +127,16 @@ def make_plan(path: Path, overrides: Sequence[str] = (), name: str | None = None
 
 def _name(path: Path, settings: SweepConfig, runs: Sequence[PlannedRun]) -> str:
     """A name that is another one wherever other results would come out."""
-    rule = None if settings.stop_early is None else settings.stop_early.model_dump(mode="json")
-    content = [[run.config for run in runs], settings.resources.cpus, rule]
+    content = [[run.config for run in runs], *_decisive(settings)]
     digits = hashlib.sha256(json.dumps(content).encode()).hexdigest()[:8]
     stem = re.sub(r"[^A-Za-z0-9_]+", "-", path.stem).strip("-") or "of"
     return f"{stem[: MOST_NAME - len(PREFIX) - 9]}-{digits}"
+
+
+def _decisive(settings: SweepConfig) -> list[Any]:
+    """What results depend on besides the runs' configs."""
+    rule = None if settings.stop_early is None else settings.stop_early.model_dump(mode="json")
+    return [settings.resources.cpus, rule]
 
 
 def _base(settings: SweepConfig, document: Document, path: Path) -> _Base:

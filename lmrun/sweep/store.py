@@ -18,7 +18,7 @@ from lmrun.config.document import Document, Place
 from lmrun.config.load import validate_as
 from lmrun.config.sweep import SweepConfig
 from lmrun.errors import ConfigError, RunDirectoryError
-from lmrun.runs.files import read_json, write_json_atomically, write_text_atomically
+from lmrun.runs.files import read_json, write_sealed_json, write_text_atomically
 from lmrun.sweep.layout import SweepDirectory
 from lmrun.sweep.plan import Plan, PlannedRun
 
@@ -63,7 +63,7 @@ def write_plan(sweep: SweepDirectory, plan: Plan) -> None:
         "runs": [asdict(run) for run in plan.runs],
     }
     # Last: where this file is, the sweep exists.
-    write_json_atomically(sweep.plan, document)
+    write_sealed_json(sweep.plan, document)
 
 
 def read_plan(sweep: SweepDirectory) -> Plan:
@@ -88,6 +88,14 @@ def read_plan(sweep: SweepDirectory) -> Plan:
         )
     except (KeyError, TypeError, OSError, UnicodeDecodeError, ValidationError, ConfigError) as error:
         raise RunDirectoryError(f"{sweep.plan} is damaged: {error}. Restore it, or sweep again.") from error
+
+
+def plan_is_good(sweep: SweepDirectory) -> bool:
+    """Whether a sweep has a plan that can be read."""
+    try:
+        return sweep.exists and bool(read_plan(sweep).runs)
+    except RunDirectoryError:
+        return False
 
 
 def append(sweep: SweepDirectory, event: str, runs: Sequence[str], reason: str = "", code: int = 0) -> None:
@@ -126,7 +134,8 @@ def failures(sweep: SweepDirectory) -> dict[str, Failure]:
     crashes: dict[str, int] = {}
     for event in _events(sweep):
         kind, run = event.get("event"), str(event.get("run"))
-        failure = Failure(str(event.get("reason")), int(event.get("code") or 1))
+        code = event.get("code")
+        failure = Failure(str(event.get("reason")), code if isinstance(code, int) and code else 1)
         if kind == RETRIED:
             found.pop(run, None)
             crashes.pop(run, None)
@@ -149,7 +158,7 @@ def _events(sweep: SweepDirectory) -> Iterator[Mapping[str, Any]]:
     for line in lines:
         try:
             event = json.loads(line)
-        except ValueError:
+        except (ValueError, RecursionError):
             continue
         if isinstance(event, dict):
             yield event

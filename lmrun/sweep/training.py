@@ -5,11 +5,11 @@ from __future__ import annotations
 import os
 import time
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from lmrun.config.document import parse
 from lmrun.config.load import LoadedConfig, load_document
-from lmrun.errors import LmrunError
+from lmrun.errors import LmrunError, RunDirectoryError
 from lmrun.linalg.threads import THREADS
 from lmrun.runs.labels import Labels, write_labels
 from lmrun.runs.layout import RunDirectory
@@ -85,19 +85,26 @@ def _pause(job: Job, experiment: Experiment) -> tuple[int | None, float | None]:
 
 
 def has_ended(run: RunDirectory) -> bool:
-    """Whether a run is neither to be begun nor to be resumed.
-
-    Raises:
-        RunDirectoryError: Its summary is damaged.
-    """
-    summary = read_summary(run) if run.exists else None
+    """Whether a run is neither to be begun nor to be resumed."""
+    summary = known_summary(run)
     return summary is not None and summary.get("status") != Status.INTERRUPTED
+
+
+def known_summary(run: RunDirectory) -> dict[str, Any] | None:
+    """Return a run's summary; None for none, or a damaged one, which is mended as the run goes on."""
+    try:
+        return read_summary(run) if run.exists else None
+    except RunDirectoryError:
+        return None
 
 
 def _prepare(job: Job, run: RunDirectory) -> Experiment:
     from lmrun.training.opening import prepare, reopen
 
     if run.exists:
+        if not run.labels.exists():
+            # The kill came between the directory and its tag.
+            write_labels(run, Labels(tags=(job.tag,)))
         return reopen(run)
     resolved = load_document(parse(job.config, f"the config of {job.name}"), job.config, Path(job.path))
     loaded = LoadedConfig(resolved.config, job.source, Path(job.path), tuple(job.overrides))

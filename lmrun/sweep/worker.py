@@ -30,22 +30,21 @@ def main() -> None:
     def request(number: int, frame: FrameType | None) -> None:
         interruption.asked = True
         # An idle worker waits for a job that will not come.
-        if not busy:
+        if idle:
             raise SystemExit
 
-    busy = False
+    idle = False
     for number in (signal.SIGINT, signal.SIGTERM):
         signal.signal(number, request)
     load_tensorflow()
-    for line in sys.stdin:
-        busy = True
+    idle = True
+    while not interruption.requested and (line := sys.stdin.readline()):
+        idle = False
         job = Job(**json.loads(line))
         answer = train(job, interruption)
         answers.write(json.dumps(asdict(answer)) + "\n")
         answers.flush()
-        busy = False
-        if interruption.requested:
-            return
+        idle = True
 
 
 if __name__ == "__main__":

@@ -10,11 +10,11 @@ from zlib import crc32
 import numpy as np
 
 from lmrun.distribution.reducer import Reducer, Said
-from lmrun.errors import LmrunError, PeerError, WorkerLostError
+from lmrun.errors import PeerError, WorkerLostError
 from lmrun.training.interrupt import Interruption
-from lmrun.training.recorder import Nothing, Recorder, RowsInMemory
 
 if TYPE_CHECKING:
+    from lmrun.training.recorder import Nothing, Recorder, RowsInMemory
     from lmrun.training.state import LoopState
 
 LEFT_ALONE = (WorkerLostError, PeerError)
@@ -52,7 +52,7 @@ class Company:
         self._begun = (state.step, self.reducer.numbers)
 
     def keep(self, state: LoopState) -> None:
-        """Remember the state before a step: it is what can be kept where the step ends in an error."""
+        """Remember a state between two steps: it is what can be kept where what follows ends in an error."""
         self._state = copy(state)
         if self.reducer.workers > 1:
             self._point = crc32(np.ascontiguousarray(state.params).data)
@@ -65,16 +65,10 @@ class Company:
         per_step = (self.reducer.numbers - numbers) / max(state.step - step, 1)
         return {"workers": self.reducer.workers, "numbers_per_step": per_step}
 
-    def left(self, error: LmrunError, recorder: Recorder | RowsInMemory | Nothing) -> LmrunError:
-        """Write a checkpoint of the last accepted step, and return the error that says how to go on."""
-        state = self._state
-        if state is None or not isinstance(recorder, Recorder):
-            return error
-        recorder.checkpoint(state, self._seconds(), now=True)
-        return type(error)(
-            f"{error} The run stands at step {state.step:,}, in a checkpoint. To go on from there, start all "
-            f"workers again: lmrun train --resume {recorder.run.path} --workers host:port,..."
-        )
+    def left(self, recorder: Recorder | RowsInMemory | Nothing) -> None:
+        """Write a checkpoint of the last accepted step."""
+        if self._state is not None:
+            recorder.checkpoint(self._state, self._seconds(), now=True)
 
     def _say(self) -> Said:
         return Said(self._interruption.requested, self._seconds(), self._point)

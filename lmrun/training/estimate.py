@@ -151,8 +151,9 @@ def load_of(experiment: Experiment, schedule: Schedule, itemsize: int) -> Load:
     config, forms, train = experiment.config, experiment.forms, experiment.dataset.train
     first_order, newton = isinstance(experiment.optimizer, FirstOrder), config.optimizer.name == "newton"
     form = None if first_order else "gram" if newton else forms.name(schedule.size)
-    sizes = forms.sizes(schedule.size)._replace(itemsize=itemsize)
-    row, rows = forms.row_bytes(schedule.size), forms.chunk_rows(schedule.size)
+    samples = rows_of_step(experiment, schedule)
+    sizes = forms.sizes(samples)._replace(itemsize=itemsize)
+    row, rows = forms.row_bytes(samples), forms.chunk_rows(samples)
     whole = schedule.full_batch and config.training.batch_size != "growing"
     bytes_of_rows = split_bytes(train, itemsize)
     further = 0.0
@@ -168,13 +169,20 @@ def load_of(experiment: Experiment, schedule: Schedule, itemsize: int) -> Load:
         first_order=first_order,
         batches="all" if whole else "growing" if schedule.full_batch else "drawn",
         chunk=rows * row,
-        chunks=-(-schedule.size // rows),
-        values=schedule.size * row if form == "cg" else 0,
+        chunks=-(-samples // rows),
+        values=samples * row if form == "cg" else 0,
         jacobian=sizes.rows * sizes.parameters * itemsize,
         train=bytes_of_rows,
-        batch=bytes_of_rows * schedule.size // max(train.rows, 1),
+        batch=bytes_of_rows * samples // max(train.rows, 1),
         further=further,
     )
+
+
+def rows_of_step(experiment: Experiment, schedule: Schedule) -> int:
+    """Return the rows of a step that this worker holds; of a drawn batch, its share on average."""
+    if schedule.full_batch:
+        return experiment.dataset.train.rows
+    return -(-schedule.size // experiment.reducer.workers)
 
 
 def split_bytes(split: Split, itemsize: int) -> int:

@@ -65,8 +65,9 @@ def train(
             while loop.status is None:
                 loop.advance()
             return loop.end()
-        except LEFT_ALONE as error:
-            raise loop.company.left(error, loop.recorder) from None
+        except LEFT_ALONE:
+            loop.company.left(loop.recorder)
+            raise
         finally:
             loop.recorder.close()
 
@@ -138,7 +139,8 @@ class Loop:
         # A run that was killed before its first checkpoint starts again, and so do its rows.
         rows = 0 if checkpoint is None else int(checkpoint.metadata["rows"])
         sinks = [EventWriter(run)] if self.training.tensorboard else []
-        return Recorder(run, self.driver, progress, self.training.checkpoint_seconds, rows, sinks=sinks)
+        seconds, early = self.training.checkpoint_seconds, self.experiment.reducer.workers > 1
+        return Recorder(run, self.driver, progress, seconds, rows, early=early, sinks=sinks)
 
     def advance(self) -> list[Row]:
         """Call the optimizer once and return the rows of that; `status` says whether to go on."""
@@ -157,6 +159,8 @@ class Loop:
         if state.status is None:
             state.status = None if status is Status.INTERRUPTED else status
             self.recorder.checkpoint(state, seconds, now=True)
+        # The losses at the end are sums, too: who is lost there takes no step back.
+        self.company.keep(state)
         return replace(self._outcome(status, seconds), distribution=distribution)
 
     def _at_start(self) -> Status | None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import socket
 import sys
 from dataclasses import dataclass
 from itertools import pairwise
@@ -16,8 +17,10 @@ from lmrun.config.optimizers import SECOND_ORDER
 from lmrun.config.schema import Config
 from lmrun.curvature.batch import CHUNK_BYTES
 from lmrun.curvature.forms import SOLVERS, Sizes
+from lmrun.distribution.messages import exchange
+from lmrun.distribution.reducer import Alone, Reducer
 from lmrun.errors import MemoryRefusedError
-from lmrun.training.estimate import Load, itemsize_of, load_of, matrix_bytes, parts, split_bytes
+from lmrun.training.estimate import Load, itemsize_of, load_of, matrix_bytes, parts, rows_of_step, split_bytes
 from lmrun.training.fitting import advice, settings_that_fit
 from lmrun.training.free_memory import free_memory
 from lmrun.training.schedule import Schedule
@@ -25,7 +28,7 @@ from lmrun.training.schedule import Schedule
 
 @dataclass(frozen=True)
 class Plan:
-    """Sizes of a run, all but the counts in bytes.
+    """Sizes of a run, all but the counts in bytes; of one of several workers, those of its own share.
 
     Attributes:
         parameters: Number n of parameters.
@@ -65,12 +68,13 @@ def plan(experiment: Experiment, schedule: Schedule) -> Plan:
     size = itemsize_of(experiment.config.precision)
     load, dataset = load_of(experiment, schedule, size), experiment.dataset
     found, free = parts(load), free_memory(experiment.device)
-    chunk = experiment.forms.chunk_rows(schedule.size)
+    samples = rows_of_step(experiment, schedule)
+    chunk = experiment.forms.chunk_rows(samples)
     splits = (dataset.train, dataset.validation, dataset.test)
     return Plan(
         parameters=load.sizes.parameters,
         rows=dataset.train.rows,
-        batch_rows=schedule.size,
+        batch_rows=samples,
         jacobian=load.jacobian,
         jacobian_chunk=_jacobian_chunk(experiment, load.form, chunk, load.jacobian),
         gram=load.sizes.parameters**2 * size,
@@ -181,28 +185,49 @@ def human(size: float) -> str:
     return f"{size:.1f} TiB"
 
 
+class _AsMany(Alone):
+    """Stands for the workers of a fit where only sizes are asked for: it has nobody to talk to."""
+
+    def __init__(self, reducer: Reducer) -> None:
+        super().__init__()
+        self.index, self.workers = reducer.index, reducer.workers
+
+
+def workers_here(experiment: Experiment, needed: int) -> list[int]:
+    """Return what each of the workers of a fit that share this machine's memory needs, this one's included.
+
+    All workers call it together; on a GPU each has memory of its own.
+    """
+    host = socket.gethostname() if experiment.device == "/CPU:0" else None
+    documents = exchange(experiment.reducer, [host, needed])
+    return [needed] if host is None else [other for there, other in documents if there == host]
+
+
 def refuse_if_too_large(experiment: Experiment, schedule: Schedule) -> None:
-    """Raise before a run that would not fit.
+    """Raise before a run that would not fit; several workers call it together.
 
     Raises:
-        MemoryRefusedError: It needs more than is free.
+        MemoryRefusedError: It needs more than is free, beside the other workers on this machine.
     """
     needs = plan(experiment, schedule)
-    if needs.needed <= needs.available:
+    here = workers_here(experiment, needs.needed)
+    if sum(here) <= needs.available:
         return
 
     def needed(config: Config) -> int:
         # Data and network are there; what is told apart is how they are stepped on.
-        other = assemble(config, experiment.device, experiment.dataset, experiment.network)
+        dataset, network = experiment.dataset, experiment.network
+        other = assemble(config, experiment.device, dataset, network, _AsMany(experiment.reducer))
         training, size = config.training, itemsize_of(config.precision)
         rows = Schedule(schedule.rows, training.batch_size, training.shuffle, config.seed)
-        return sum(parts(load_of(other, rows, size)).values())
+        return len(here) * sum(parts(load_of(other, rows, size)).values())
 
-    fitting = settings_that_fit(experiment.config, needed, needs.available, needs.rows)
+    fitting = settings_that_fit(experiment.config, needed, needs.available, schedule.rows)
     largest = sorted(needs.parts.items(), key=lambda part: -part[1])[:3]
+    together = f" The {len(here)} workers on this machine need {human(sum(here))} together." * (len(here) > 1)
     raise MemoryRefusedError(
         f"The run needs about {human(needs.needed)} of memory besides {human(needs.resident)} that the "
         f"process holds already ({', '.join(f'{name}: {human(size)}' for name, size in largest)}; "
-        f"{needs.parameters:,} parameters), but {human(needs.available)} {needs.available_of} are free. "
-        f"{advice(fitting)}"
+        f"{needs.parameters:,} parameters), but {human(needs.available)} {needs.available_of} are free."
+        f"{together} {advice(fitting)}"
     )

@@ -12,18 +12,20 @@ from lmrun.config.load import LoadedConfig, load_config
 from lmrun.config.losses import reads_probabilities
 from lmrun.config.user_code import checksums
 from lmrun.distribution.reducer import Alone, Reducer, together
-from lmrun.errors import RunDirectoryError
+from lmrun.errors import ConfigError, RunDirectoryError
 from lmrun.runs.create import create_run
 from lmrun.runs.files import read_json
 from lmrun.runs.layout import RunDirectory
-from lmrun.runs.lock import alone
-from lmrun.runs.log import log_line
 from lmrun.runs.manifest import build_manifest
-from lmrun.runs.mend import mend
+from lmrun.runs.mend import put_right
 from lmrun.training.anew import begin_anew, leave_behind
 from lmrun.training.loop import schedule_of
 from lmrun.training.memory import refuse_if_too_large, refuse_impossible
 
+APART = (
+    "distribution: multi-worker is for lmrun train, which is started once for each worker; here one process "
+    "trains a run. Leave it out."
+)
 LOGGER = logging.getLogger("lmrun")
 
 
@@ -44,9 +46,13 @@ def prepare(
         reducer: The workers of the fit, of which this is the first; left out, there is one.
 
     Raises:
+        ConfigError: The config is for several workers, and there is one.
         LmrunError: Any of its kinds, see `build` and `create_run`.
     """
-    config, reducer = loaded.config, reducer or Alone()
+    config = loaded.config
+    if config.distribution == "multi-worker" and reducer is None:
+        raise ConfigError([APART])
+    reducer = reducer or Alone()
     with together(reducer):
         refuse_impossible(config)
         begin_anew()
@@ -128,10 +134,7 @@ def reopen(
     """
     reducer = reducer or Alone()
     with together(reducer):
-        with alone(run):
-            for sentence in mend(run):
-                log_line(run, sentence)
-                tell(sentence)
+        put_right(run, tell)
         experiment = rebuild(run, "a resumed run would mix two data sets", reducer)
         refuse_if_too_large(experiment, schedule_of(experiment))
     return experiment

@@ -35,6 +35,11 @@ ROW_SECONDS = 0.02
 steps of a small network. What a kill takes is younger than the last checkpoint, and made again by a resumed
 run."""
 
+EARLY_SECONDS = 0.25
+"""When the first checkpoint of a run by several workers is written, and each further one as soon as the
+training is twice as old: the first worker writes them, and one that is killed writes none on its way out. So
+no more than half of what was done is made again."""
+
 
 def step_rows(
     losses: NDArray[np.float64],
@@ -94,6 +99,7 @@ class Recorder:
         progress: The display.
         checkpoint_seconds: From one checkpoint to the next.
         rows: Rows that a resumed run keeps; 0 for a new run.
+        early: Whether the first checkpoints follow each other faster, see `EARLY_SECONDS`.
         sinks: What else the rows go to.
     """
 
@@ -105,16 +111,18 @@ class Recorder:
         checkpoint_seconds: float,
         rows: int,
         *,
+        early: bool = False,
         sinks: Sequence[Sink] = (),
     ) -> None:
         self.run = run
+        self.early = early
         self.driver = driver
         self.progress = progress
         self.checkpoint_seconds = checkpoint_seconds
         self.sinks = sinks
         self.metrics = MetricsWriter.resume(run, rows) if run.metrics.exists() else MetricsWriter(run)
         self.documents = {path.name: path.read_bytes().decode() for path in run.documents if path.is_file()}
-        self._saved = self._written = time.monotonic()
+        self._begun = self._saved = self._written = time.monotonic()
         self._waiting: list[Row] = []
 
     def write(self, rows: list[Row], *, now: bool = False) -> None:
@@ -132,7 +140,7 @@ class Recorder:
 
     def checkpoint(self, state: LoopState, seconds: float, *, now: bool = False) -> None:
         """Write a checkpoint when the last one is old enough, or `now`."""
-        if not now and time.monotonic() - self._saved < self.checkpoint_seconds:
+        if not now and time.monotonic() - self._saved < self._interval:
             return
         self.write([], now=True)
         state.rows, state.rows_checksum = self.metrics.rows, self.metrics.checksum
@@ -141,6 +149,13 @@ class Recorder:
         self.metrics.sync()
         write_checkpoint(self.run, state.step, arrays, {**metadata, "seconds": seconds}, self.documents)
         self._saved = time.monotonic()
+
+    @property
+    def _interval(self) -> float:
+        """Seconds from the last checkpoint to the next."""
+        if not self.early:
+            return self.checkpoint_seconds
+        return min(self.checkpoint_seconds, max(EARLY_SECONDS, self._saved - self._begun))
 
     def close(self) -> None:
         """Write what waits and close the files."""

@@ -21,6 +21,7 @@ from lmrun.runs.manifest import finish_manifest
 from lmrun.runs.summary import write_summary
 from lmrun.status import Status
 from lmrun.training.answers import answers_of
+from lmrun.training.company import LEFT_ALONE
 from lmrun.training.evaluate import Evaluator
 from lmrun.training.interrupt import Interruption
 from lmrun.training.loop import train
@@ -48,6 +49,7 @@ def execute(
     Raises:
         RunDirectoryError: Another process is training this run.
         StorageError: The disk is full, or nothing may be written any more; the checkpoints are still there.
+        WorkerLostError: Another worker is gone; a checkpoint of the last accepted step was written.
     """
     with alone(run):
         try:
@@ -55,6 +57,8 @@ def execute(
             return _execute(experiment, run, progress, interruption)
         except StorageError as error:
             raise StorageError(f"{error} {_ways_on(run)}") from error
+        except LEFT_ALONE as error:
+            raise type(error)(f"{error} {_together_again(run)}") from None
 
 
 def _ways_on(run: RunDirectory) -> str:
@@ -66,6 +70,17 @@ def _ways_on(run: RunDirectory) -> str:
         f"The run is good up to its checkpoint of step {checkpoint.step:,}; once that is mended, go on with: "
         f"lmrun train --resume {run.path}"
     )
+
+
+def _together_again(run: RunDirectory) -> str:
+    """Say how the workers of a run go on with it."""
+    checkpoint = read_checkpoint(run)
+    stands = (
+        "The run had no checkpoint yet. To begin it again"
+        if checkpoint is None
+        else f"The run stands at step {checkpoint.step:,}, in a checkpoint. To go on from there"
+    )
+    return f"{stands}, start all workers again: lmrun train --resume {run.path} --workers host:port,..."
 
 
 def _execute(

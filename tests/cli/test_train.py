@@ -68,6 +68,18 @@ def test_runs_can_be_labelled_as_they_begin(runs_dir):
     assert not (runs_dir / "never").exists()
 
 
+def test_a_damaged_config_is_put_back_before_it_is_read(runs_dir):
+    assert invoke("sinc", *TINY, "--quiet", "--name", "hurt").exit_code == 0
+    run = RunDirectory(runs_dir / "hurt")
+    run.summary.unlink()
+    whole = run.config.read_text()
+    run.config.write_text(whole[: len(whole) // 2] + "{")
+    result = invoke("--resume", "hurt", "--quiet")
+    assert result.exit_code == 0, result.output
+    assert "It is put back from the checkpoint" in result.stderr
+    assert run.config.read_text() == whole
+
+
 def test_quiet_says_nothing(runs_dir):
     result = invoke("sinc", *TINY, "--quiet")
     assert (result.exit_code, result.stdout, result.stderr) == (0, "", "")

@@ -71,7 +71,11 @@ def test_extras_are_those_of_the_package(monkeypatch):
     for extra, packages in EXTRAS.items():
         assert [line.partition(">")[0] for line in declared[extra]] == list(packages)
     monkeypatch.setattr(module, "installed", lambda package: package != "onnx")
-    assert {fact.name: fact.state for fact in extras()} == {"extra onnx": "note", "extra tflite": "ok"}
+    assert {fact.name: fact.state for fact in extras()} == {
+        "extra onnx": "note",
+        "extra tflite": "ok",
+        "extra ray": "ok",
+    }
 
 
 @pytest.mark.parametrize(("package", "there"), [("numpy", True), ("no-such-package", False)])

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 import worker
 
+from lmrun.distribution.reducer import Alone
 from lmrun.runs.checkpoints import read_checkpoint
 from lmrun.runs.layout import RunDirectory
 from lmrun.runs.metrics import read_metrics
@@ -69,7 +70,7 @@ def alone(launch, tmp_path):
     """Return a function that trains a case in this process."""
 
     def train(name):
-        experiment, run = prepare(worker.configs(launch.folder)[name], tmp_path, name, ["lmrun"])
+        experiment, run = prepare(worker.configs(launch.folder)[name], tmp_path, name, ["lmrun"], Alone())
         return execute(experiment, run, SilentProgress()), run
 
     return train

@@ -10,7 +10,9 @@ from typer.testing import CliRunner
 
 from lmrun.cli import app
 from lmrun.runs.checkpoints import read_checkpoint
+from lmrun.runs.labels import read_labels
 from lmrun.runs.layout import RunDirectory
+from lmrun.runs.listing import read_entry
 from lmrun.runs.metrics import read_metrics
 from lmrun.sweep.job import Kind
 from lmrun.sweep.layout import list_sweeps
@@ -127,6 +129,44 @@ def test_failed_runs_are_listed_with_their_reason_and_the_rest_goes_on(grid) -> 
     document = grid.read("grid.yaml", "--retry")
     assert grid.trained == ["0002", "0005"]
     assert document["counts"] == {"target_reached": 8}
+
+
+def test_a_damaged_summary_is_written_again(grid) -> None:
+    grid("grid.yaml", "--name", "a")
+    run = RunDirectory(grid.runs / "sweep-a-0003")
+    whole = run.summary.read_text()
+    run.summary.write_text(whole[: len(whole) // 2])
+    assert grid("grid.yaml", "--name", "a").exit_code == 0
+    assert grid.trained == ["0003"]
+    assert read_entry(run).state == "target_reached"
+
+
+def test_a_run_that_a_kill_left_without_its_tag_gets_it(grid) -> None:
+    grid("grid.yaml", "--name", "a")
+    run = RunDirectory(grid.runs / "sweep-a-0003")
+    run.labels.unlink()
+    run.summary.unlink()
+    grid("grid.yaml", "--name", "a")
+    assert read_labels(run).tags == ("sweep-a",)
+
+
+def test_a_damaged_plan_is_made_again_from_the_file_that_names_it(grid) -> None:
+    grid("grid.yaml", interrupt=1)
+    (sweep,) = list_sweeps(grid.runs)
+    content = bytearray(sweep.plan.read_bytes())
+    content[len(content) // 2] ^= 1
+    sweep.plan.write_bytes(content)
+    assert grid(str(sweep.path)).exit_code == 2
+    result = grid("grid.yaml")
+    assert result.exit_code == 0, result.output
+    assert "plan.json is damaged" in result.stderr
+    assert len(grid.trained) == 7
+
+
+def test_another_rule_is_another_sweep(halving) -> None:
+    halving("halving.yaml", "--name", "a", interrupt=1)
+    Path("halving.yaml").write_text(GRID)
+    assert "is another sweep" in halving("halving.yaml", "--name", "a").stderr
 
 
 def test_a_run_that_cannot_be_trained_says_why(sweeps) -> None:

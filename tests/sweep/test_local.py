@@ -73,6 +73,22 @@ def test_running_jobs_are_asked_to_stop(executor: LocalExecutor) -> None:
     assert executor.stop() == [Answer("a", Kind.INTERRUPTED, str(executor.workers[0].process.pid))]
 
 
+def test_one_that_was_asked_to_end_before_it_began_has_not_failed(executor: LocalExecutor) -> None:
+    assert work(executor, job("a", "end")) == {"a": Answer("a", Kind.INTERRUPTED)}
+
+
+def test_a_death_that_was_not_told_yet_is_not_forgotten(executor: LocalExecutor) -> None:
+    """Two processes are killed at once; a new one is started for the run of the first."""
+    executor.submit(job("first", "long"))
+    executor.workers[0].process.kill()
+    executor.workers[0].process.wait()
+    answers = work(executor, job("second", ""))
+    assert {name: answer.kind for name, answer in answers.items()} == {
+        "first": Kind.CRASHED,
+        "second": Kind.DONE,
+    }
+
+
 def test_closing_ends_what_runs(executor: LocalExecutor) -> None:
     executor.submit(job("a", "long"))
     process = executor.workers[0].process

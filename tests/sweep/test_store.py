@@ -44,6 +44,16 @@ def test_a_half_written_line_takes_no_other_with_it(sweep: SweepDirectory) -> No
         assert failures(sweep)["b"] == Failure("two", 1)
 
 
+@pytest.mark.parametrize(
+    "line", ['{"event": "failed", "run": "b", "code": "x"}', "[" * 100_000, '{"event": 3}']
+)
+def test_a_damaged_line_takes_no_other_with_it(sweep: SweepDirectory, line: str) -> None:
+    append(sweep, FAILED, ["a"], "one", 3)
+    with sweep.events.open("a") as file:
+        file.write(line + "\n")
+    assert failures(sweep)["a"] == Failure("one", 3)
+
+
 def test_one_process_drives_a_sweep(sweep: SweepDirectory) -> None:
     with driving(sweep), pytest.raises(RunDirectoryError, match="another process"), driving(sweep):
         pass

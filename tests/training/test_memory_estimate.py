@@ -1,5 +1,7 @@
 """What a run needs, what it is refused for, and what would fit."""
 
+import socket
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ from lmrun.config.document import parse
 from lmrun.config.load import load_text, validate
 from lmrun.config.schema import resolve
 from lmrun.curvature.forms import FORMS, Sizes
+from lmrun.distribution.reducer import Alone
 from lmrun.errors import MemoryRefusedError
 from lmrun.training import memory
 from lmrun.training.estimate import MATRICES, MIB, Load, matrix_bytes, parts
@@ -78,6 +81,46 @@ def test_a_refusal_names_numbers_and_what_fits(experiment, monkeypatch):
     for settings in fitting:
         other = build(load_text(text(), Path("c.yaml"), settings.split()).config)
         assert plan_of(other).needed <= available
+
+
+class Worker(Alone):
+    """One of several workers of a fit; what it says, the others say too."""
+
+    def __init__(self, workers, host=None):
+        super().__init__()
+        self.workers, self.host = workers, host
+
+    def gather(self, message):
+        other = message if self.host is None else message.replace(own_host(), self.host)
+        return [message, *[other] * (self.workers - 1)]
+
+
+def own_host():
+    return socket.gethostname().encode()
+
+
+def shared(reducer, solver="cholesky", batch="full"):
+    overrides = ["distribution=multi-worker", f"training.batch_size={batch}"]
+    return build(load_text(text(solver=solver), Path("c.yaml"), overrides).config, reducer)
+
+
+@pytest.mark.parametrize(("solver", "batch"), [("cg", "full"), ("cg", "400"), ("cholesky", "growing")])
+def test_a_worker_counts_its_own_rows(solver, batch):
+    alone, one_of_four = plan_of(shared(Worker(1), solver, batch)), plan_of(shared(Worker(4), solver, batch))
+    assert one_of_four.rows == alone.rows / 4
+    assert one_of_four.batch_rows == alone.batch_rows / 4
+    assert one_of_four.data == alone.data / 4
+    assert one_of_four.needed < alone.needed
+
+
+def test_workers_on_one_machine_share_its_memory(monkeypatch):
+    experiment = shared(Worker(2))
+    needed = plan_of(experiment).needed
+    monkeypatch.setattr(memory, "free_memory", lambda device: Free(3 * needed // 2, "of this machine"))
+    with pytest.raises(MemoryRefusedError, match="The 2 workers on this machine need"):
+        memory.refuse_if_too_large(experiment, schedule_of(experiment))
+    apart = replace(experiment, reducer=Worker(2, b"elsewhere"))
+    memory.refuse_if_too_large(apart, schedule_of(apart))
 
 
 def test_nothing_fits_into_nothing():

@@ -6,7 +6,7 @@ import h5py
 import numpy as np
 import pytest
 
-from lmrun.errors import RunDirectoryError
+from lmrun.errors import RunDirectoryError, WorkerLostError
 from lmrun.runs.checkpoints import read_checkpoint
 from lmrun.runs.find import list_runs
 from lmrun.runs.metrics import read_metrics
@@ -142,6 +142,26 @@ def interrupted_table(runs, tmp_path, monkeypatch):
     return run
 
 
+@pytest.mark.parametrize("module", ["tracker.Tracker.settle_best", "session.save_models"])
+def test_a_worker_lost_at_the_end_takes_no_step_back(runs, monkeypatch, module):
+    arguments = ("sinc", *SMALL, "training={max_steps: 6, checkpoint_seconds: 0}")
+    _, whole = runs.train(*arguments)
+
+    def lost(*_):
+        raise WorkerLostError("The connection is lost.")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(f"lmrun.training.{module}", lost)
+        with pytest.raises(
+            WorkerLostError, match=r"stands at step 6, in a checkpoint.*--resume .* --workers"
+        ):
+            runs.train(*arguments)
+    (stopped,) = [run for run in list_runs(runs.folder) if run.name != whole.name]
+    assert runs.resume(stopped)["steps"] == 6
+    rows, others = (read_metrics(run).drop(columns="seconds") for run in (stopped, whole))
+    assert rows.equals(others)
+
+
 def test_changed_data_is_not_resumed(runs, tmp_path, monkeypatch):
     run = interrupted_table(runs, tmp_path, monkeypatch)
     data = tmp_path / "d.csv"
@@ -174,7 +194,7 @@ def test_a_config_that_was_changed_unseen_is_not_resumed(runs, tmp_path, monkeyp
     else:
         text = text.replace(*change)
     run.config.write_text(text)
-    monkeypatch.setattr(opening, "mend", lambda run: [])
+    monkeypatch.setattr(opening, "put_right", lambda run, tell: None)
     with pytest.raises(RunDirectoryError, match="does not fit"):
         runs.resume(run)
 

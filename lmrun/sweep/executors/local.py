@@ -93,7 +93,9 @@ class LocalExecutor:
             worker.process.stdin.flush()
 
     def _start(self) -> Worker:
-        for dead in [worker for worker in self.workers if worker.process.poll() is not None]:
+        # One that has died at its work still has to be told of, by `poll`.
+        idle = [worker for worker in self.workers if worker.job is None]
+        for dead in [worker for worker in idle if worker.process.poll() is not None]:
             self._forget(dead)
         place = min({*range(self.slots)} - {worker.place for worker in self.workers})
         self.demands.logs.mkdir(exist_ok=True)
@@ -188,8 +190,11 @@ def _crashed(job: Job, code: int, log: Path) -> Answer:
         file.seek(max(0, file.seek(0, os.SEEK_END) - LAST))
         lines = [line.strip() for line in file.read().decode(errors="replace").splitlines()]
     last = next((line for line in reversed(lines) if line), "")
-    if code >= 0:
-        return Answer(job.name, Kind.FAILED, f"Its process ended with code {code}: {last} ({log})", code or 1)
+    if code == 0:
+        # Asked to end before it had begun.
+        return Answer(job.name, Kind.INTERRUPTED)
+    if code > 0:
+        return Answer(job.name, Kind.FAILED, f"Its process ended with code {code}: {last} ({log})", code)
     name = signal.Signals(-code).name
     hint = "; if nobody did that, the memory ran out" if name == "SIGKILL" else ""
     return Answer(job.name, Kind.CRASHED, f"Its process was ended by {name}{hint} ({log}).", 1)
