@@ -103,7 +103,7 @@ def solver_of(config: Config) -> str:
     """Return the solver of a config's optimizer; others than Gauss-Newton and LM need none."""
     optimizer = config.optimizer
     if is_reproducible(config):
-        return "reproducible"
+        return "blocks"
     if isinstance(optimizer, LmConfig):
         # J J^T divides by D, which is next to nothing for a layer that is solved for.
         projects_directly = projects(config) and optimizer.solver.name in {"auto", "cholesky"}

@@ -127,7 +127,7 @@ class Chunks:
         """Add up tensors or arrays of one shape, one per chunk, over all rows of all workers."""
         return self.summation.array(parts, self.reducer)
 
-    def folded(self, work: Callable[[Arguments], tuple[Any, ...]]) -> list[Any]:
+    def folded(self, work: Callable[[Arguments], Any]) -> list[Any]:
         """Add up each of the arrays that `work` makes of a chunk without its key, over all workers."""
         shares = [self.plain[worker :: self.workers] for worker in range(self.workers)]
         return self.summation.folded(work, lambda one: self.each(one, shares), self.reducer)

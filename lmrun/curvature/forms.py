@@ -201,10 +201,10 @@ SOLVERS: dict[str, Callable[[Sizes], str]] = {
     "qr": lambda sizes: "qr",
     "cg": lambda sizes: "cg",
     "matrix": lambda sizes: "gram",
-    "reproducible": lambda sizes: "blocks",
+    "blocks": lambda sizes: "blocks",
 }
 """The name of a form for every solver of the config, `matrix` for a J^T J that is to be kept, and
-`reproducible` for one of the same bits by any number of workers."""
+`blocks` for one of the same bits by any number of workers."""
 
 
 class Forms:

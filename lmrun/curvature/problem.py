@@ -204,7 +204,7 @@ class Problem:
             modified: Whether steps are by a positive definite matrix near the Hessian (`linalg.modified`).
         """
 
-        def both(rows: Arguments) -> tuple[Tensor, Tensor]:
+        def both(rows: Arguments) -> Any:
             return self.kernels.gradient_and_hessian(params, *rows)
 
         gradient, hessian = self.chunks.folded(both)

@@ -19,10 +19,10 @@ from lmrun.linalg.algebra import Algebra
 from lmrun.linalg.compensated import Pair, number_of, sum_of
 from lmrun.linalg.threads import WORKERS
 
-Work = Callable[[Any], tuple[Any, ...]]
+Work = Callable[[Any], Any]
 Each = Callable[[Callable[[Sequence[Any]], Any]], list[Any]]
 
-STACKED = 2**12
+STACKED = 2**8
 """Numbers that each worker may give to a sum in which all parts travel beside each other; where there are
 more, bounds travel first, and then the sum: a call more, but 5/2 times the numbers of a part instead of twice
 those of all parts."""
@@ -51,15 +51,17 @@ def added(parts: Sequence[Any]) -> Any:
 
 
 class Summation(Protocol):
-    """How chunks are cut and what they give is added up.
+    """How chunks are cut and what they give is added up."""
 
-    Attributes:
-        unit: What the first row of a worker is a multiple of.
-        fixed: Whether chunks have a size of their own, however many rows there are.
-    """
+    @property
+    def unit(self) -> int:
+        """What the first row of a worker is a multiple of."""
+        ...
 
-    unit: int
-    fixed: bool
+    @property
+    def fixed(self) -> bool:
+        """Whether chunks have a size of their own, however many rows a worker has."""
+        ...
 
     def chunk_rows(self, samples: int, row_bytes: int, kernels: Kernels) -> int:
         """Return the rows of a chunk of a worker's samples, see `batch.chunk_rows`."""
@@ -203,7 +205,7 @@ class Reproducible:
             return whole.reshape(own[0].shape).astype(own[0].dtype, copy=False)
         if reducer.workers > 1:
             pairs = np.array(reducer.stack(np.stack(pair)))
-            pair = sum_of(pairs[:, 0], pairs[:, 1])
+            pair = sum_of(list(pairs[:, 0]), list(pairs[:, 1]))
         return pair.rounded().astype(own[0].dtype, copy=False)
 
     def folded(self, work: Work, each: Each, reducer: Reducer) -> list[Any]:
