@@ -88,8 +88,8 @@ def refuse_rounding_by_order(config: Config, kernels: Kernels) -> None:
     )
     raise ConfigError(
         [
-            f"training.summation: reproducible is for formulas and for networks of dense, convolutional and "
-            f"pooling layers under the usual losses, on the CPU: {words}. Use summation: plain."
+            "training.summation: reproducible is for formulas, and for networks of dense, convolutional and "
+            f"pooling layers under mse or a crossentropy, on the CPU: {words}. Use summation: plain."
         ]
     )
 

@@ -28,21 +28,24 @@ more, bounds travel first, and then the sum: a call more, but 5/2 times the numb
 those of all parts."""
 
 
-MOST_BLOCKS, FEW_BLOCKS = 64, 16
-"""Of many rows there are up to 64 blocks, so that shares are nearly equal; of few up to 16, as each takes a
-tenth of a millisecond besides its rows."""
-FEWEST_ROWS, FEW_ROWS = 16, 256
-"""Rows of a block where there are up to 16."""
+FEW_BLOCKS, MOST_BLOCKS, ROWS = 16, 64, 2048
+"""Rows are cut into 16 blocks, or as many as have 2,048 rows each, up to 64: shares are then nearly equal,
+and what a block takes besides its rows, some tenths of a millisecond, is little beside them."""
+STEP = 16
+"""Rows of a block are a multiple of it: numbers of float32 in two lines of the cache."""
 
 
 def block_rows(rows: int) -> int:
-    """Return how many rows of a part of the data always stay together: a power of two.
+    """Return how many rows of a part of the data always stay together: a number of five bits times 2^k.
+
+    So they can be cut in halves again and again, and are hardly more than the rows by the number of blocks.
 
     Args:
         rows: Of all workers.
     """
-    few = min(max(-(-rows // FEW_BLOCKS), FEWEST_ROWS), FEW_ROWS)
-    return 1 << (max(-(-rows // MOST_BLOCKS), few) - 1).bit_length()
+    least = -(-rows // min(max(rows // ROWS, FEW_BLOCKS), MOST_BLOCKS))
+    step = max(STEP, 1 << max(0, least.bit_length() - 5))
+    return step * -(-least // step)
 
 
 def added(parts: Sequence[Any]) -> Any:
@@ -171,9 +174,11 @@ class Reproducible:
     fixed: bool = True
 
     def chunk_rows(self, samples: int, row_bytes: int, kernels: Kernels) -> int:
-        """A power of two, of which the unit is a multiple."""
-        most = max(1, kernels.chunk_bytes // row_bytes)
-        return min(self.unit, 1 << (most.bit_length() - 1))
+        """The unit by a power of two."""
+        rows = self.unit
+        while rows * row_bytes > kernels.chunk_bytes and rows % 2 == 0:
+            rows //= 2
+        return rows
 
     def threads(self, batch: Batch, algebra: Algebra, kernels: Kernels) -> int:
         """One where there are few rows, into however many blocks they are cut."""

@@ -29,7 +29,8 @@ def configs(folder):
     file = str(Path(folder) / "config.yaml")
     return {
         name: load_config(
-            file, ["distribution=multi-worker", *(each.replace("{folder}", str(folder)) for each in overrides)]
+            file,
+            ["distribution=multi-worker", *(each.replace("{folder}", str(folder)) for each in overrides)],
         )
         for name, overrides in (TRAINED | STOPPED).items()
     }
