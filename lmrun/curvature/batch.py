@@ -177,9 +177,9 @@ def _cut(split: Split, places: Sequence[Tensor], number: int) -> Rows:
     missing = max(0, rows.stop - split.rows)
 
     def filled(values: NDArray[Any]) -> NDArray[Any]:
-        """Fill up with the chunk's first row again, whatever other rows there are."""
+        """Fill up with the first row again."""
         taken = values[rows]
-        return np.concatenate([taken, *[taken[:1]] * missing]) if missing else taken
+        return np.concatenate([taken, *[values[:1]] * missing]) if missing else taken
 
     weights = equal
     # A worker's thread knows nothing of the device that the main thread has chosen.

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from lmrun.curvature.chunks import Arguments, Chunks, Linearized
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.selection import Selection
-from lmrun.curvature.summation import Reproducible
+from lmrun.curvature.summation import shared
 from lmrun.linalg.algebra import Algebra, Vector
 from lmrun.linalg.compensated import Pair, number_of, sum_of
 from lmrun.linalg.fixed_point import diagonal_places, exponents_of, packed_exponents
@@ -61,7 +61,6 @@ class BlockTables:
         gradient: Tensor | None = None,
     ) -> Linearized:
         """The bounds of all entries travel first: diagonal, loss, and a gradient where there is one."""
-        assert isinstance(chunks.summation, Reproducible), "this form is made for it"
         count = chunks.kernels.network.size if selection is None else selection.count
         done = chunks.each(
             lambda share: self._assemble(chunks.kernels, params, share, selection), chunks.shares
@@ -86,7 +85,6 @@ class BlockTables:
         """Over all workers [(n + 1) (n + 2) / 2 and the further numbers]."""
         if chunks.reducer.workers == 1:
             return pair.rounded()
-        assert isinstance(chunks.summation, Reproducible), "this form is made for it"
         places = diagonal_places(count + 1)
         beyond = np.abs(pair.high[(count + 1) * (count + 2) // 2 :])
         bounds = np.concatenate([pair.high[places], beyond])
@@ -95,7 +93,7 @@ class BlockTables:
             diagonal, others = known[: count + 1], known[count + 1 :]
             return np.concatenate([packed_exponents(diagonal), exponents_of(others)])
 
-        return chunks.summation.shared(pair, bounds, chunks.reducer, exponents)
+        return shared(pair, bounds, chunks.reducer, exponents)
 
     def _assemble(
         self, kernels: Kernels, params: Tensor, share: Sequence[Arguments], selection: Selection | None

@@ -53,6 +53,27 @@ def added(parts: Sequence[Any]) -> Any:
     return reduce(operator.add, parts)
 
 
+def shared(
+    pair: Pair,
+    bounds: NDArray[np.float64],
+    reducer: Reducer,
+    exponents: Callable[[NDArray[np.float64]], Any] = fixed_point.exponents_of,
+) -> NDArray[np.float64]:
+    """Return a sum over all workers, or NaN where it is not finite [k].
+
+    Args:
+        pair: This worker's part [k].
+        bounds: What bounds it, such that sums of bounds bound the sum.
+        reducer: The workers.
+        exponents: From the sums of the bounds to the exponents of 2 for every entry [k].
+    """
+    (known,) = reducer.total(bounds)
+    if not np.isfinite(known).all():
+        # The same on all workers, none of which goes on to the sum.
+        return np.full(len(pair.high), np.nan)
+    return fixed_point.total(pair, exponents(known), reducer, reducer.workers)
+
+
 class Summation(Protocol):
     """How chunks are cut and what they give is added up."""
 
@@ -206,7 +227,7 @@ class Reproducible:
         pair = sum_of(own)
         if reducer.workers > 1 and 2 * reducer.workers * own[0].size > STACKED:
             bounds = np.abs(pair.high).ravel()
-            whole = self.shared(Pair(pair.high.ravel(), pair.low.ravel()), bounds, reducer)
+            whole = shared(Pair(pair.high.ravel(), pair.low.ravel()), bounds, reducer)
             return whole.reshape(own[0].shape).astype(own[0].dtype, copy=False)
         if reducer.workers > 1:
             pairs = np.array(reducer.stack(np.stack(pair)))
@@ -229,24 +250,3 @@ class Reproducible:
     def _blocks(self, table: NDArray[Any]) -> list[NDArray[np.float64]]:
         starts = range(0, len(table), self.unit)
         return [np.sum(table[start : start + self.unit], axis=0, dtype=np.float64) for start in starts]
-
-    def shared(
-        self,
-        pair: Pair,
-        bounds: NDArray[np.float64],
-        reducer: Reducer,
-        exponents: Callable[[NDArray[np.float64]], Any] = fixed_point.exponents_of,
-    ) -> NDArray[np.float64]:
-        """Return a sum over all workers, or NaN where it is not finite [k].
-
-        Args:
-            pair: This worker's part [k].
-            bounds: What bounds it, such that sums of bounds bound the sum.
-            reducer: The workers.
-            exponents: From the sums of the bounds to the exponents of 2 for every entry [k].
-        """
-        (known,) = reducer.total(bounds)
-        if not np.isfinite(known).all():
-            # The same on all workers, none of which goes on to the sum.
-            return np.full(len(pair.high), np.nan)
-        return fixed_point.total(pair, exponents(known), reducer, reducer.workers)

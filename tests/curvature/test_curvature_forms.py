@@ -82,6 +82,8 @@ def dense(case, problem):
 @pytest.mark.parametrize("form", FORMS)
 @all_losses_somewhere
 def test_every_form_is_that_of_the_rows(case, place, form):
+    if (place, form) == ("device", "blocks"):
+        pytest.skip("reproducible sums are the host's, and others are refused")
     problem = make(case, place, form)
     J, bent, gradient = dense(case, problem)
     model = problem.linearize(case.params)
