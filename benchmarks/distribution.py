@@ -204,7 +204,7 @@ def cost_of_sums(folder: Path) -> list[dict[str, Any]]:
         for rows in SUMMED_ROWS:
             case: dict[str, Any] = {"title": title, "rows": rows}
             for summation in ("plain", "reproducible"):
-                more = (f"dataset.points={rows}", *FULL, "training.max_steps=30")
+                more = (f"dataset.points={rows}", *FULL, "training.max_steps=12")
                 words = (*arguments, *more, f"training.summation={summation}")
                 table = read_metrics(train(words, 1, folder, f"{summation}-{rows}-{number}"))
                 case[summation] = float(table["seconds"].diff()[table["attempts"] == 1].median())

@@ -28,8 +28,8 @@ more, bounds travel first, and then the sum: a call more, but 5/2 times the numb
 those of all parts."""
 
 
-FEW_BLOCKS, MOST_BLOCKS, ROWS = 16, 64, 2048
-"""Rows are cut into 16 blocks, or as many as have 2,048 rows each, up to 64: shares are then nearly equal,
+FEW_BLOCKS, MOST_BLOCKS, ROWS = 16, 64, 8192
+"""Rows are cut into 16 blocks, or as many as have 8,192 rows each, up to 64: shares are then nearly equal,
 and what a block takes besides its rows, some tenths of a millisecond, is little beside them."""
 STEP = 16
 """Rows of a block are a multiple of it: numbers of float32 in two lines of the cache."""
