@@ -1,9 +1,10 @@
 """Fits by several workers on one machine: the same steps, a lost worker, and a model of the time per step.
 
-    python -m benchmarks.distribution [steps|lost|speed|page]...
+    python -m benchmarks.distribution [steps|lost|speed|sums|page]...
 
 `steps` compares two and four workers with one process, `lost` kills workers and resumes, `speed` measures
-the parts of the model, and `page` writes docs/scaling.md from what was measured (docs/scaling.json).
+the parts of the model, `sums` what reproducible sums cost, and `page` writes docs/scaling.md from what was
+measured (docs/scaling.json).
 Without a word it does all of them. Nothing else should run meanwhile, or the times say nothing.
 """
 
@@ -17,7 +18,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -42,12 +43,30 @@ CASES: dict[str, tuple[str, ...]] = {
     ),
     "sinc, 61 parameters, longer": ("sinc", "dataset.points=4000", *FULL, "training.max_steps=80"),
 }
+EXACT = "training.summation=reproducible"
+REPRODUCIBLE: dict[str, tuple[str, ...]] = {
+    "formula, 2 parameters": (
+        "rosenbrock-curve",
+        "dataset.points=400",
+        "dataset.noise=0.1",
+        "training.max_steps=10",
+        EXACT,
+    ),
+    "sinc, 61 parameters": (*CASES["sinc, 61 parameters, longer"], EXACT),
+    "sinc, 61 parameters, longer": (*CASES["sinc, 61 parameters"], "training.max_steps=500", EXACT),
+    "Rosenbrock 6-D, 311 parameters": (
+        *CASES["Rosenbrock 6-D, 311 parameters"],
+        "training.max_steps=100",
+        EXACT,
+    ),
+}
 LOST = ("sinc", "dataset.points=2000", *FULL, "training.max_steps=60", "training.checkpoint_seconds=1000")
 SPEED: dict[str, tuple[str, ...]] = {
     "sinc, 61 parameters": ("sinc",),
     "Rosenbrock 6-D, 311 parameters": ("rosenbrock-nd",),
 }
 ROWS = (20_000, 80_000)
+SUMMED_ROWS = (4_000, *ROWS)
 SIZES = (4, 2_000, 50_000, 200_000, 800_000)
 """Numbers of an all-reduce: of a loss, and of matrices of up to 1,264 parameters."""
 REPEATS = 30
@@ -95,11 +114,11 @@ def apart(one: RunDirectory, other: RunDirectory) -> float:
     return float(np.max(np.abs(losses[0] - losses[1])))
 
 
-def same_steps(folder: Path) -> list[dict[str, Any]]:
+def same_steps(folder: Path, cases: Mapping[str, Sequence[str]]) -> list[dict[str, Any]]:
     """Train each case by one, two and four workers, and by one process on a single core."""
     found = []
     cores = os.sched_getaffinity(0)
-    for number, (title, arguments) in enumerate(CASES.items()):
+    for number, (title, arguments) in enumerate(cases.items()):
         single = train(arguments, 1, folder, f"one-{number}")
         os.sched_setaffinity(0, {min(cores)})
         control = train(arguments, 1, folder, f"core-{number}")
@@ -178,6 +197,21 @@ def parts_of_a_step(folder: Path) -> list[dict[str, Any]]:
     return found
 
 
+def cost_of_sums(folder: Path) -> list[dict[str, Any]]:
+    """Return the seconds of a step of one process with plain and with reproducible sums."""
+    found = []
+    for number, (title, arguments) in enumerate(SPEED.items()):
+        for rows in SUMMED_ROWS:
+            case: dict[str, Any] = {"title": title, "rows": rows}
+            for summation in ("plain", "reproducible"):
+                more = (f"dataset.points={rows}", *FULL, "training.max_steps=12")
+                words = (*arguments, *more, f"training.summation={summation}")
+                table = read_metrics(train(words, 1, folder, f"{summation}-{rows}-{number}"))
+                case[summation] = float(table["seconds"].diff()[table["attempts"] == 1].median())
+            found.append(case)
+    return found
+
+
 def all_reduces(folder: Path) -> dict[str, Any]:
     """Return the median seconds of all-reduces by two and four workers, by size."""
     found: dict[str, Any] = {}
@@ -218,21 +252,24 @@ def main(words: Sequence[str]) -> None:
         return
     results = json.loads(RESULTS.read_text()) if RESULTS.exists() else {}
     with tempfile.TemporaryDirectory() as folder:
-        for word in words or ("steps", "lost", "speed", "page"):
+        for word in words or ("steps", "lost", "speed", "sums", "page"):
             match word:
                 case "steps":
-                    results["steps"] = same_steps(Path(folder))
+                    results["steps"] = same_steps(Path(folder, "plain"), CASES)
+                    results["reproducible"] = same_steps(Path(folder, "reproducible"), REPRODUCIBLE)
                 case "lost":
                     results["lost"] = lost_workers(Path(folder))
                 case "speed":
                     results["parts"] = parts_of_a_step(Path(folder))
                     results["all_reduces"] = all_reduces(Path(folder))
+                case "sums":
+                    results["sums"] = cost_of_sums(Path(folder, "sums"))
                 case "page":
                     from benchmarks.distribution_page import write
 
                     write(json.loads(RESULTS.read_text()))
                 case _:
-                    sys.exit(f"{word} is none of steps, lost, speed and page.")
+                    sys.exit(f"{word} is none of steps, lost, speed, sums and page.")
             RESULTS.write_text(json.dumps(results, indent=1) + "\n")
 
 

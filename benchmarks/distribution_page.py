@@ -107,6 +107,19 @@ def steps_table(steps: Sequence[dict[str, Any]]) -> str:
     return "\n".join(lines)
 
 
+def sums_table(cases: Sequence[dict[str, Any]]) -> str:
+    """Write what reproducible sums cost."""
+    lines = [
+        "| problem | rows | a step with plain sums | with reproducible ones | times |",
+        "|---|---|---|---|---|",
+    ]
+    for case in cases:
+        plain, exact = case["plain"], case["reproducible"]
+        times = f"{1e3 * plain:.2f} ms | {1e3 * exact:.2f} ms | {exact / plain:.2f}"
+        lines.append(f"| {case['title']} | {case['rows']:,} | {times} |")
+    return "\n".join(lines)
+
+
 def lost_table(lost: Sequence[dict[str, Any]]) -> str:
     """Write what became of runs that lost a worker."""
     lines = [
@@ -137,6 +150,8 @@ def write(results: dict[str, Any]) -> None:
     PAGE.write_text(
         TEMPLATE.read_text(encoding="utf-8").format(
             steps=steps_table(results["steps"]),
+            reproducible=steps_table(results["reproducible"]),
+            cost=sums_table(results["sums"]),
             lost=lost_table(results["lost"]),
             parts=measured,
             sums=sums,

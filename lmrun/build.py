@@ -14,9 +14,11 @@ from lmrun.choices import (
     bounds_of,
     has_sigma,
     projects,
+    refuse_rounding_by_order,
     refuse_sigma_without_kernels,
     solver_of,
     steps_by_tables,
+    summation_of,
     truncation_of,
 )
 from lmrun.config.models import FormulaConfig
@@ -28,12 +30,13 @@ from lmrun.curvature.host.formula import formula_kernels
 from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Projection
+from lmrun.curvature.summation import PLAIN, Summation
 from lmrun.datasets import Dataset, TargetKind, load_dataset
 from lmrun.datasets.pool import Pool
 from lmrun.distribution.messages import exchange
 from lmrun.distribution.mirrored import mirrors_of
 from lmrun.distribution.reducer import Alone, Reducer
-from lmrun.distribution.shares import require_rows, share_of
+from lmrun.distribution.shares import share_of
 from lmrun.errors import ConfigError, DataError, MemoryRefusedError
 from lmrun.linalg.algebra import Algebra
 from lmrun.linalg.device import DeviceAlgebra
@@ -71,6 +74,7 @@ class Experiment:
         projection: Solves for the last layer after every step, where the config asks for that.
         bounds: Of the parameters, where a formula has any.
         reducer: The workers of the fit; the dataset has this worker's share of the rows.
+        summation: How sums over the rows are made.
     """
 
     config: Config
@@ -85,6 +89,7 @@ class Experiment:
     projection: Projection | None = None
     bounds: Bounds | None = None
     reducer: Reducer = field(default_factory=Alone)
+    summation: Summation = PLAIN
 
     @property
     def regularized(self) -> bool:
@@ -180,10 +185,7 @@ def _build(config: Config, reducer: Reducer) -> Experiment:
         targets=config.loss.targets,
         pool=Pool(partial(exchange, reducer), reducer.index, reducer.workers),
     )
-    if dataset.rows is None:
-        dataset = share_of(dataset, reducer)
-    else:
-        require_rows(dataset.rows, reducer.workers)
+    dataset = share_of(dataset, reducer, summation_of(config, dataset.training_rows).unit)
     with tf.device(device):
         network = build_network(config, dataset)
     return assemble(config, device, dataset, network, reducer)
@@ -218,13 +220,15 @@ def assemble(
         kernels = Kernels(network, loss)
         shared = reducer.workers > 1 or mirrors is not None
         solver = shared_solver(config, kernels, algebra, reducer) if shared else solver_of(config)
-        forms = Forms(kernels, algebra, solver)
+        summation = summation_of(config, dataset.training_rows)
+        forms = Forms(kernels, algebra, solver, summation)
         if on_host and steps_by_tables(config, forms, dataset.train.rows):
             by_sigma = has_sigma(config)
             own = host_kernels(network, loss) or formula_kernels(network, loss, by_sigma=by_sigma)
             kernels = own or kernels
-            forms = Forms(kernels, algebra, solver)
+            forms = Forms(kernels, algebra, solver, summation)
         refuse_sigma_without_kernels(config, kernels)
+        refuse_rounding_by_order(config, kernels)
         tolerances = tolerances_of(config.training)
         optimizer = build_optimizer(config.optimizer, kernels, tolerances)
         if not isinstance(optimizer, FirstOrder):
@@ -243,6 +247,7 @@ def assemble(
         projection=projection,
         bounds=bounds_of(config),
         reducer=reducer,
+        summation=summation,
     )
 
 

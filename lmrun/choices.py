@@ -11,8 +11,10 @@ from lmrun.config.schema import Config
 from lmrun.config.solvers import CgSolver
 from lmrun.curvature.bounds import Bounds
 from lmrun.curvature.forms import Forms
+from lmrun.curvature.host.base import NumpyKernels
 from lmrun.curvature.host.formula import FormulaKernels
 from lmrun.curvature.kernels import Kernels
+from lmrun.curvature.summation import PLAIN, Reproducible, Summation, block_rows
 from lmrun.errors import ConfigError
 from lmrun.linalg.truncation import TRUNCATION, Truncation
 
@@ -61,6 +63,37 @@ def steps_by_tables(config: Config, forms: Forms, rows: int) -> bool:
     return forms.name(min(batch, rows) if isinstance(batch, int) else rows) != "cg"
 
 
+def is_reproducible(config: Config) -> bool:
+    """Whether a config wants sums of the same bits, whatever the numbers of workers and threads."""
+    return config.training.summation == "reproducible"
+
+
+def summation_of(config: Config, rows: int) -> Summation:
+    """Return how a config wants sums over training rows to be made, whose number is that of all workers."""
+    return Reproducible(block_rows(rows)) if is_reproducible(config) else PLAIN
+
+
+def refuse_rounding_by_order(config: Config, kernels: Kernels) -> None:
+    """Refuse reproducible sums by kernels whose own sums depend on the number of threads, or on the worker.
+
+    Raises:
+        ConfigError: They are compiled, on whatever device, or the loss draws numbers for each worker.
+    """
+    if not is_reproducible(config) or (isinstance(kernels, NumpyKernels) and not kernels.loss.random):
+        return
+    words = (
+        "its loss draws random numbers for each worker"
+        if kernels.loss.random
+        else ("this model and loss are compiled, and such sums depend on the number of threads")
+    )
+    raise ConfigError(
+        [
+            "training.summation: reproducible is for formulas, and for networks of dense, convolutional and "
+            f"pooling layers under mse or a crossentropy, on the CPU: {words}. Use summation: plain."
+        ]
+    )
+
+
 def projects(config: Config) -> bool:
     """Whether a config's optimizer solves for the last layer."""
     return isinstance(config.optimizer, LmConfig) and config.optimizer.projection == "variable"
@@ -69,6 +102,8 @@ def projects(config: Config) -> bool:
 def solver_of(config: Config) -> str:
     """Return the solver of a config's optimizer; others than Gauss-Newton and LM need none."""
     optimizer = config.optimizer
+    if is_reproducible(config):
+        return "blocks"
     if isinstance(optimizer, LmConfig):
         # J J^T divides by D, which is next to nothing for a layer that is solved for.
         projects_directly = projects(config) and optimizer.solver.name in {"auto", "cholesky"}

@@ -32,6 +32,7 @@ from lmrun.config.optimizer_checks import (
 )
 from lmrun.config.optimizers import OPTIMIZER_NAMES, GaussNewtonConfig, LmConfig
 from lmrun.config.suggest import did_you_mean
+from lmrun.config.summation_checks import order_need_not_show
 
 OF_ERRORS = ("mae", "huber", "soft_l1", "cauchy", "arctan")
 """Losses of outputs - targets besides mse."""
@@ -216,6 +217,7 @@ CHECKS: tuple[tuple[tuple[str, ...], Callable[..., Iterator[Problem]]], ...] = (
     (("optimizer", "model", "dataset", "loss", "training"), last_layer_can_be_solved_for),
     (("optimizer", "model", "dataset", "loss", "training"), regularization_fits),
     (("distribution", "optimizer", "training", "dataset", "answers"), sums_are_enough),
+    (("training", "optimizer", "device", "distribution"), order_need_not_show),
     (("alternatives",), _alternatives_name_optimizers),
 )
 """The sections that each check reads, and the check."""

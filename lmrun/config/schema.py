@@ -99,7 +99,9 @@ def defaults_of_lm(config: Config, lm: LmConfig) -> dict[str, Any]:
         return {"polishing": lm.polishing or "none"}
     found: dict[str, Any] = {"polishing": lm.polishing or "undamped"}
     if "solver" not in lm.model_fields_set:
-        found["solver"] = {"name": "qr"}
+        # The triangle of J depends on the order of the rows.
+        plain = config.training.summation == "plain"
+        found["solver"] = {"name": "qr" if plain else "cholesky"}
     if "damping" not in lm.model_fields_set:
         found["damping"] = {"update": "trust-region", "scaling": {"name": "typical"}}
     elif "scaling" not in lm.damping.model_fields_set:

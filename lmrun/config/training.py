@@ -13,6 +13,10 @@ class TrainingConfig(Section):
     batch_size: PositiveInt | Literal["full", "growing"] = "full"
     """Rows per step; `full` takes all of them at once, `growing` begins with a sample that grows as soon as
     its loss no longer speaks for all rows (first-order optimizers: `full`)."""
+    summation: Literal["plain", "reproducible"] = "plain"
+    """How sums over rows are rounded: `plain`, as they come, so that the last digits depend on the numbers of
+    workers and threads; `reproducible`, to the same bits by any number of either (lm and gauss-newton on the
+    CPU, full batch, solver `cholesky`)."""
     shuffle: bool = True
     """Draw a new order of the rows for each epoch (mini-batches only)."""
     max_steps: PositiveInt | None = None

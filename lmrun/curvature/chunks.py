@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-import operator
 from collections.abc import Callable, Sequence
-from functools import cached_property, reduce
+from functools import cached_property
 from typing import Any, NamedTuple, TypeVar
 
 import numpy as np
@@ -12,6 +11,7 @@ import tensorflow as tf
 
 from lmrun.curvature.batch import Batch, OnDemand
 from lmrun.curvature.kernels import Kernels
+from lmrun.curvature.summation import PLAIN, Summation
 from lmrun.distribution.reducer import Alone, Reducer
 from lmrun.linalg.algebra import Algebra, Curvature, Vector
 from lmrun.linalg.threads import each
@@ -22,11 +22,6 @@ Arguments = tuple[Any, ...]
 """What a kernel takes of a chunk: inputs, targets, weights, and the key of a loss that draws."""
 Item = TypeVar("Item")
 Result = TypeVar("Result")
-
-
-def added(parts: Sequence[Any]) -> Any:
-    """Add tensors or arrays of one shape up, in their order."""
-    return reduce(operator.add, parts)
 
 
 class Linearized(NamedTuple):
@@ -52,6 +47,7 @@ class Chunks:
         algebra: Says how many threads may work at a time.
         seed: The config's; decides, with the step, what a random loss draws.
         reducer: The workers whose rows the batch is of; this one holds a share of them.
+        summation: How what the chunks give is added up.
     """
 
     def __init__(
@@ -61,12 +57,15 @@ class Chunks:
         algebra: Algebra,
         seed: int = 0,
         reducer: Reducer | None = None,
+        *,
+        summation: Summation = PLAIN,
     ) -> None:
         self.reducer: Reducer = reducer or Alone()
         self.kernels = kernels
         self.batch = batch
         self.algebra = algebra
-        self.workers = min(algebra.workers, len(batch.chunks))
+        self.summation = summation
+        self.workers = summation.threads(batch, algebra, kernels)
         self.seed = seed
         self.step = 0
         """Steps made before the present one; all linearizations of a step draw the same."""
@@ -126,4 +125,13 @@ class Chunks:
 
     def summed(self, parts: Sequence[Any]) -> Any:
         """Add up tensors or arrays of one shape, one per chunk, over all rows of all workers."""
-        return self.reducer.total(added(parts))[0]
+        return self.summation.array(parts, self.reducer)
+
+    def folded(self, work: Callable[[Arguments], Any]) -> list[Any]:
+        """Add up each of the arrays that `work` makes of a chunk without its key, over all workers."""
+        shares = [self.plain[worker :: self.workers] for worker in range(self.workers)]
+        return self.summation.folded(work, lambda one: self.each(one, shares), self.reducer)
+
+    def total(self, parts: Sequence[Any], add: Callable[[Sequence[Any]], Any]) -> Any:
+        """Add up numbers, one per chunk, over all rows of all workers; `add` does it for a worker's own."""
+        return self.summation.number(parts, self.reducer, add)

@@ -5,11 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import Any, NamedTuple, Protocol
 
-from lmrun.curvature.batch import chunk_rows
-from lmrun.curvature.chunks import Arguments, Chunks, Linearized, added
+from lmrun.curvature.chunks import Arguments, Chunks, Linearized
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.products import MatrixFree
+from lmrun.curvature.reproducible import BlockTables
 from lmrun.curvature.selection import Selection
+from lmrun.curvature.summation import PLAIN, Summation, added
 from lmrun.linalg.algebra import Algebra, Part, Vector
 from lmrun.linalg.sharing import Shareable
 
@@ -146,8 +147,10 @@ FORMS: dict[str, Callable[[Kernels, Algebra], Form]] = {
     "dual": lambda kernels, algebra: Tables(algebra, "dual"),
     "qr": lambda kernels, algebra: Tables(algebra, "qr"),
     "cg": MatrixFree,
+    "blocks": lambda kernels, algebra: BlockTables(algebra),
 }
-"""`gram`: J^T J [n, n]; `dual`: J [m, n] and J J^T [m, m]; `qr`: the triangle of J [n, n]; `cg`: none."""
+"""`gram`: J^T J [n, n]; `dual`: J [m, n] and J J^T [m, m]; `qr`: the triangle of J [n, n]; `cg`: none;
+`blocks`: J^T J [n, n] as a reproducible sum."""
 
 
 class Sizes(NamedTuple):
@@ -171,6 +174,7 @@ HELD: dict[str, Callable[[Sizes], int]] = {
     "dual": lambda sizes: 3 * sizes.rows * sizes.parameters + 3 * sizes.rows**2,
     "qr": lambda sizes: (sizes.workers + 3) * sizes.parameters**2,
     "cg": lambda sizes: 12 * sizes.parameters,
+    "blocks": lambda sizes: (3 * sizes.workers + 2) * sizes.parameters**2,
 }
 """Numbers that a form holds at a time, its chunks aside: sums, damped copies and factors."""
 
@@ -197,8 +201,10 @@ SOLVERS: dict[str, Callable[[Sizes], str]] = {
     "qr": lambda sizes: "qr",
     "cg": lambda sizes: "cg",
     "matrix": lambda sizes: "gram",
+    "blocks": lambda sizes: "blocks",
 }
-"""The name of a form for every solver of the config, and `matrix` for a J^T J that is to be kept."""
+"""The name of a form for every solver of the config, `matrix` for a J^T J that is to be kept, and
+`blocks` for one of the same bits by any number of workers."""
 
 
 class Forms:
@@ -208,12 +214,14 @@ class Forms:
         kernels: Model and loss.
         algebra: Where the dense algebra happens.
         solver: See `SOLVERS`.
+        summation: How sums over the rows are made, and the rows cut for that.
     """
 
-    def __init__(self, kernels: Kernels, algebra: Algebra, solver: str) -> None:
+    def __init__(self, kernels: Kernels, algebra: Algebra, solver: str, summation: Summation = PLAIN) -> None:
         self.kernels = kernels
         self.algebra = algebra
         self.solver = solver
+        self.summation = summation
         self._made: dict[str, Form] = {}
 
     def sizes(self, samples: int) -> Sizes:
@@ -234,10 +242,7 @@ class Forms:
 
     def chunk_rows(self, samples: int) -> int:
         """Return the rows of a chunk of a batch of samples."""
-        kernels = self.kernels
-        return chunk_rows(
-            samples, self.row_bytes(samples), kernels.fewest_rows, kernels.multiple, kernels.chunk_bytes
-        )
+        return self.summation.chunk_rows(samples, self.row_bytes(samples), self.kernels)
 
     def row_bytes(self, samples: int) -> int:
         """Return the bytes of a sample that decide the size of a chunk."""

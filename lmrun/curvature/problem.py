@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import replace
 from functools import cached_property, partial
 from typing import Any
@@ -12,12 +12,13 @@ import tensorflow as tf
 
 from lmrun.curvature.batch import Batch
 from lmrun.curvature.bounds import Bounds
-from lmrun.curvature.chunks import Arguments, Chunks, added
+from lmrun.curvature.chunks import Arguments, Chunks
 from lmrun.curvature.forms import FORMS, Form
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.projection import Landing, Projection
 from lmrun.curvature.sampling import sample
 from lmrun.curvature.selection import Selection
+from lmrun.curvature.summation import PLAIN, Summation
 from lmrun.curvature.trial import Linearization, Trial, cut_short, landed
 from lmrun.distribution.reducer import Reducer
 from lmrun.linalg.algebra import INVALID, WHOLE, Algebra, Damping, Motion, Vector
@@ -40,6 +41,7 @@ class Problem:
         reducer: The workers whose rows these are; the batch has this worker's share of them.
         passing: Whether this is the batch of one step: the linearization then knows the loss before it. A
             longer one's is always of the same kernel, or a resumed run would differ in the last digit.
+        summation: How sums over the rows are made.
     """
 
     def __init__(
@@ -54,6 +56,7 @@ class Problem:
         bounds: Bounds | None = None,
         reducer: Reducer | None = None,
         passing: bool = False,
+        summation: Summation = PLAIN,
     ) -> None:
         self.kernels = kernels
         self.batch = batch
@@ -62,8 +65,8 @@ class Problem:
         self.projection = projection
         self.bounds = bounds
         self.passing = passing
-        self.chunks = Chunks(kernels, batch, algebra, seed, reducer)
-        self.weight = float(self.chunks.reducer.total(batch.weight)[0])
+        self.chunks = Chunks(kernels, batch, algebra, seed, reducer, summation=summation)
+        self.weight = summation.weight(batch, self.chunks.reducer)
         """Sum of the weights of all rows."""
         self.cost_per_loss = 0.5 * kernels.loss.scale(kernels.graph.width) * self.weight
         """cost = cost_per_loss * loss, see `losses.base`."""
@@ -111,9 +114,8 @@ class Problem:
             return self.kernels.value(params, *rows)
 
         sums = self.chunks.each(value, self.chunks.plain)
-        (total,) = self.chunks.reducer.total(self.algebra.total(sums))
         # Rows of weight zero only have nothing to lose.
-        return total / (self.weight or 1.0)
+        return self.chunks.total(sums, self.algebra.total) / (self.weight or 1.0)
 
     def settle(self, params: Tensor) -> Tensor:
         """Return where to start from [n]: with a projection, the last layer solved for where that is better.
@@ -143,7 +145,7 @@ class Problem:
             _, targets, weights = rows
             return float(self.kernels.zero_loss(targets, weights)) * float(tf.reduce_sum(weights))
 
-        (total,) = self.chunks.reducer.total(sum(self.chunks.each(value, self.chunks.plain)))
+        total = self.chunks.total(self.chunks.each(value, self.chunks.plain), sum)
         return float(total) / (self.weight or 1.0)
 
     def gradient(self, params: Tensor) -> Vector:
@@ -201,11 +203,11 @@ class Problem:
             params: [n].
             modified: Whether steps are by a positive definite matrix near the Hessian (`linalg.modified`).
         """
-        plain, workers = self.chunks.plain, self.chunks.workers
-        shares = [plain[worker::workers] for worker in range(workers)]
-        sums = self.chunks.each(partial(self._gradient_and_hessian, params), shares)
-        own = (added(parts) for parts in zip(*sums, strict=True))
-        gradient, hessian = self.chunks.reducer.total(*own)
+
+        def both(rows: Arguments) -> Any:
+            return self.kernels.gradient_and_hessian(params, *rows)
+
+        gradient, hessian = self.chunks.folded(both)
         factor = self.cost_per_loss / (self.weight or 1.0)
         slope, free = factor * gradient, None
         if self.bounds is not None:
@@ -216,14 +218,6 @@ class Problem:
         some = factor * np.asarray(hessian)[np.ix_(free.mask, free.mask)]
         curvature = self.algebra.matrix(some, np.asarray(free.take(slope)), modified=modified)
         return Linearization(curvature, slope, self.algebra.largest(curvature.gradient), None, free)
-
-    def _gradient_and_hessian(self, params: Tensor, share: Sequence[Arguments]) -> tuple[Tensor, Tensor]:
-        """Add up a worker's chunks: it holds one sum, however many there are."""
-        gradient, hessian = self.kernels.gradient_and_hessian(params, *share[0])
-        for rows in share[1:]:
-            more = self.kernels.gradient_and_hessian(params, *rows)
-            gradient, hessian = gradient + more[0], hessian + more[1]
-        return gradient, hessian
 
     def damped_trial(
         self,

@@ -176,9 +176,10 @@ class MultiWorker:
 
 
 def _dtype(value: Value) -> np.dtype[Any]:
-    """The floating-point type that a value travels in: whole numbers are exact in float64."""
+    """The type that a value travels in: single whole numbers are exact in float64, arrays may be larger."""
     kind = np.dtype(value.dtype.as_numpy_dtype if tf.is_tensor(value) else np.asarray(value).dtype)
-    return kind if kind.kind == "f" else np.dtype(np.float64)
+    large = isinstance(value, np.ndarray) and kind == np.int64
+    return kind if kind.kind == "f" or large else np.dtype(np.float64)
 
 
 def _size(value: Value) -> int:

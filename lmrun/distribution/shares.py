@@ -12,25 +12,40 @@ from lmrun.distribution.reducer import Reducer
 from lmrun.errors import DataError
 
 
-def bounds(rows: int, index: int, workers: int) -> tuple[int, int]:
-    """Return the first row of a worker and the first one of the next; shares differ by one row at most."""
-    return rows * index // workers, rows * (index + 1) // workers
+def bounds(rows: int, index: int, workers: int, unit: int = 1) -> tuple[int, int]:
+    """Return the first row of a worker and the first one of the next; shares differ by one unit at most."""
+    units = -(-rows // unit)
+    return min(rows, units * index // workers * unit), min(rows, units * (index + 1) // workers * unit)
 
 
-def share_of(dataset: Dataset, reducer: Reducer) -> Dataset:
-    """Return a worker's share of a dataset that was loaded whole.
+def share_of(dataset: Dataset, reducer: Reducer, unit: int = 1) -> Dataset:
+    """Return a worker's share of a dataset, which it has where the table's files were shared out already.
+
+    Args:
+        dataset: The dataset.
+        reducer: The workers.
+        unit: Rows that stay together; the first row of a share is a multiple of it.
 
     Raises:
-        DataError: There are fewer training rows than workers.
+        DataError: There are fewer training rows than workers, or fewer units of them, or files have other
+            edges.
     """
     if reducer.workers == 1:
         return dataset
+    if dataset.rows is not None:
+        if unit > 1:
+            raise DataError(
+                "training.summation: reproducible shares out blocks of rows, but of a table in many files "
+                "each worker reads whole ones. Put the table into one file, or use summation: plain."
+            )
+        require_rows(dataset.rows, reducer.workers)
+        return dataset
     rows = dataset.train.rows
-    require_rows(rows, reducer.workers)
-    begin, _ = bounds(rows, reducer.index, reducer.workers)
+    require_rows(rows, reducer.workers, unit)
+    begin, _ = bounds(rows, reducer.index, reducer.workers, unit)
 
     def part(split: Split) -> Split:
-        return cut(split, *bounds(split.rows, reducer.index, reducer.workers))
+        return cut(split, *bounds(split.rows, reducer.index, reducer.workers, unit))
 
     return replace(
         dataset,
@@ -42,12 +57,17 @@ def share_of(dataset: Dataset, reducer: Reducer) -> Dataset:
     )
 
 
-def require_rows(rows: int, workers: int) -> None:
+def require_rows(rows: int, workers: int, unit: int = 1) -> None:
     """Raise where a worker would have no training row.
 
     Raises:
         DataError: See above.
     """
+    if workers <= rows and -(-rows // unit) < workers:
+        raise DataError(
+            f"There are {workers} workers for {-(-rows // unit)} blocks of {unit} training rows, which "
+            "training.summation: reproducible keeps together; use fewer workers, or summation: plain."
+        )
     if rows < workers:
         raise DataError(
             f"There are {workers} workers for {rows} training row{'s' * (rows != 1)}; use fewer workers."

@@ -90,6 +90,11 @@ MATRICES: Mapping[str, Callable[[Load], float]] = {
     "dual": lambda load: 3.0 * load.sizes.rows * load.sizes.parameters + 3.0 * load.sizes.rows**2,
     "qr": lambda load: (load.sizes.workers + 2 + load.further) * load.sizes.parameters**2,
     "cg": lambda load: 12.0 * load.sizes.parameters,
+    # A thread's block, half of its pages, and three triangles; and later the matrix and its damped copy.
+    "blocks": lambda load: (
+        (max(2.0 * load.sizes.workers, 0.5 + 1.5 * load.sizes.workers) + 1 + load.further)
+        * load.sizes.parameters**2
+    ),
 }
 """Numbers that a form holds at a time, its chunks aside, as measured. `curvature.forms.HELD` is what decides
 on a form: it stays as it is, so that a config stays the same run."""

@@ -37,10 +37,9 @@ class Evaluator:
 
     def loss(self, params: Tensor) -> float:
         """Return the weighted mean loss."""
-        kernels = self.experiment.kernels
-        own = sum(float(kernels.value(params, *chunk)) for chunk in self.batch.chunks)
-        total, weight = self.experiment.reducer.total(own, self.batch.weight)
-        return float(total / weight)
+        kernels, summation = self.experiment.kernels, self.experiment.summation
+        values = [float(kernels.value(params, *chunk)) for chunk in self.batch.chunks]
+        return summation.mean(values, self.batch, self.experiment.reducer)
 
     def accuracy(self, params: Tensor) -> float | None:
         """Return the weighted share of rows (binary: of elements) predicted right; None for regression."""
@@ -75,9 +74,8 @@ class Evaluator:
         """The weighted mean of values [rows, ...] over the rows of all workers."""
         given = np.ones(len(values)) if self.split.weights is None else self.split.weights
         weights = given.reshape(given.shape + (1,) * (values.ndim - given.ndim)).astype(np.float64)
-        sums, totals = self.experiment.reducer.total(
-            np.sum(weights * values, axis=0, dtype=np.float64), np.sum(weights, axis=0)
-        )
+        tables = (weights * values, weights)
+        sums, totals = self.experiment.summation.rows(tables, self.experiment.reducer)
         mean: NDArray[np.float64] = sums / totals
         return mean
 
@@ -85,10 +83,12 @@ class Evaluator:
 def evaluated_rows(experiment: Experiment, split: Split) -> int:
     """Return the rows of a chunk: as in the training, for which functions are compiled already.
 
-    A split that fills less than half of such a chunk has a size of its own.
+    A split that fills less than half of such a chunk has a size of its own, unless all chunks have one size.
     """
     rows = experiment.dataset.train.rows
     chunk = experiment.forms.chunk_rows(rows)
+    if experiment.summation.fixed:
+        return chunk
     return chunk if 2 * split.rows >= chunk else chunk_rows(split.rows, max(1, split.inputs[0].nbytes) * 64)
 
 

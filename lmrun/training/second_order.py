@@ -74,6 +74,7 @@ def _problem(experiment: Experiment, batch: Batch, *, passing: bool = False) -> 
         bounds=experiment.bounds,
         reducer=experiment.reducer,
         passing=passing,
+        summation=experiment.summation,
     )
 
 

@@ -35,6 +35,15 @@ def test_shares_are_all_rows_once_and_differ_by_one_at_most(rows, workers):
     assert max(sizes) - min(sizes) <= 1
 
 
+@given(st.integers(1, 200), st.integers(1, 20), st.integers(1, 40))
+def test_units_stay_together(rows, workers, unit):
+    cuts = [bounds(rows, index, workers, unit) for index in range(workers)]
+    assert [row for start, stop in cuts for row in range(start, stop)] == list(range(rows))
+    assert all(start % unit == 0 or start == stop == rows for start, stop in cuts)
+    units = -(-rows // unit)
+    assert max(stop - start for start, stop in cuts) <= unit * -(-units // workers)
+
+
 def test_each_worker_knows_which_rows_of_a_batch_are_its_own():
     shares = [share_of(data(7), Worker(index, 3)) for index in range(3)]
     assert [share.training_rows for share in shares] == [7, 7, 7]

@@ -17,6 +17,7 @@ TRAINED = {
     "batches": ("training.batch_size=20",),
     "growing": ("training.batch_size=growing",),
     "float32": ("precision=float32",),
+    "reproducible": ("training.summation=reproducible", "dataset.path={folder}/whole.npz"),
 }
 STOPPED = {"interrupted": ("training.max_steps=10",), "lost": ("training.max_steps=10",)}
 AT_STEP = 4
@@ -27,7 +28,10 @@ def configs(folder):
     """Return each case's config by its name."""
     file = str(Path(folder) / "config.yaml")
     return {
-        name: load_config(file, ["distribution=multi-worker", *overrides])
+        name: load_config(
+            file,
+            ["distribution=multi-worker", *(each.replace("{folder}", str(folder)) for each in overrides)],
+        )
         for name, overrides in (TRAINED | STOPPED).items()
     }
 
