@@ -13,7 +13,6 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
-from lmrun.curvature.chunks import added
 from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.host.base import NumpyKernels, silent
 from lmrun.curvature.host.chain import Chain, chain_of
@@ -22,6 +21,7 @@ from lmrun.curvature.host.losses.registry import host_loss
 from lmrun.curvature.host.passes import Head, Pass, weighted
 from lmrun.curvature.host.pieces import Pieces
 from lmrun.curvature.jacobian import Linear
+from lmrun.curvature.summation import added
 from lmrun.losses.base import Loss
 from lmrun.models.network import Network
 
