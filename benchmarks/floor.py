@@ -1,6 +1,6 @@
 """The floor of a step: what no Gauss-Newton step on dense algebra can go below on this machine.
 
-    python -m benchmarks.floor CONFIG SEED RECORD
+    python -m benchmarks.floor CONFIG SEED RECORD [KEY=VALUE ...]
 
 Times three things, 2 BLAS threads (`OPENBLAS_NUM_THREADS`): the loss of one batch with lmrun's compiled
 kernel, syrk for one triangle of J^T J, potrf of the result; m rows (one residual per sample), n parameters.
@@ -11,7 +11,7 @@ from __future__ import annotations
 import json
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 from statistics import median
 
@@ -35,7 +35,7 @@ def milliseconds(work: Callable[[], object]) -> float:
     return 1e3 * median(times[WARM:])
 
 
-def loss_milliseconds(config: str, seed: int) -> tuple[float, int, int, str]:
+def loss_milliseconds(config: str, seed: int, overrides: Sequence[str] = ()) -> tuple[float, int, int, str]:
     """Return the time of the loss over one batch, the rows of the batch, n and the floating-point type."""
     load_tensorflow()
     import tensorflow as tf
@@ -45,7 +45,7 @@ def loss_milliseconds(config: str, seed: int) -> tuple[float, int, int, str]:
     from lmrun.training.drivers import make_driver
     from lmrun.training.loop import schedule_of
 
-    experiment = build(load_config(config, [f"seed={seed}"]).config)
+    experiment = build(load_config(config, [f"seed={seed}", *overrides]).config)
     schedule = schedule_of(experiment)
     driver = make_driver(experiment, schedule)
     params = as_params(experiment)
@@ -70,8 +70,8 @@ def algebra_milliseconds(rows: int, size: int, dtype: str) -> tuple[float, float
 
 def main() -> None:
     """Measure; the loss first, before BLAS has threads that spin."""
-    config, seed, record = sys.argv[1:]
-    loss, rows, size, dtype = loss_milliseconds(config, int(seed))
+    config, seed, record, *overrides = sys.argv[1:]
+    loss, rows, size, dtype = loss_milliseconds(config, int(seed), overrides)
     syrk, potrf = algebra_milliseconds(rows, size, dtype)
     document = {
         "loss_ms": loss,

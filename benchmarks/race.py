@@ -131,21 +131,28 @@ class Race:
         for repeat in range(self.repeats):
             seed = FIRST_SEED + repeat
             for problem in self.problems:
-                yield problem, "floor", self.floor(problem, seed)
                 field = self.field(problem)
+                for entrant in self.with_other_rows(problem):
+                    yield problem, "floor", self.floor(problem, entrant, seed)
                 # Whoever is first in one turn is last in the next.
                 turn = repeat % len(field)
                 for entrant in field[turn:] + field[:turn]:
                     yield problem, "runs", self.run(problem, entrant, seed)
 
-    def floor(self, problem: Problem, seed: int) -> dict[str, Any]:
-        """Measure the floor of a step."""
+    def with_other_rows(self, problem: Problem) -> list[Entrant]:
+        """Return an entrant of lmrun for each number of rows that its steps see."""
+        rows = self.exported(problem, FIRST_SEED)["rows"]
+        own = [entrant for entrant in self.field(problem) if entrant.package == LMRUN]
+        return list({own_rows(problem.name, entrant, rows): entrant for entrant in own}.values())
+
+    def floor(self, problem: Problem, entrant: Entrant, seed: int) -> dict[str, Any]:
+        """Measure the floor of a step over the rows of an entrant."""
         print(f"{problem.name}, seed {seed}: floor", file=sys.stderr)
         try:
             return run(
                 Path(sys.executable),
                 "benchmarks.floor",
-                [problem.name, str(seed), str(self.record)],
+                [problem.name, str(seed), str(self.record), *entrant.settings["overrides"]],
                 record=self.record,
                 variables=THREADS,
                 timeout=START_SECONDS,

@@ -132,10 +132,18 @@ def remarks(results: dict[str, Any]) -> list[str]:
 
 
 def floor(results: dict[str, Any]) -> list[str]:
-    """Compare lmrun's step with the floor."""
+    """Compare lmrun's steps with the floors of as many rows."""
     measured = [run for run in results["floor"] if "failure" not in run]
     if not measured:
         return [f"The floor of a step was not measured: {run['failure']}." for run in results["floor"][:1]]
+    sizes = dict.fromkeys(run["rows"] for run in measured)
+    return [
+        line for rows in sizes for line in floor_of([run for run in measured if run["rows"] == rows], results)
+    ]
+
+
+def floor_of(measured: list[dict[str, Any]], results: dict[str, Any]) -> list[str]:
+    """Compare lmrun's steps with the floor of some rows."""
     parts = {key: spread([run[f"{key}_ms"] for run in measured]).middle for key in ("loss", "syrk", "potrf")}
     total = sum(parts.values())
     first = measured[0]

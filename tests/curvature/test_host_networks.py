@@ -141,27 +141,32 @@ def test_chunks_have_the_rows_of_a_piece_as_long_as_their_values_fit(monkeypatch
     assert sorted(expected.values()) == list(expected.values())
 
 
-def test_bands_add_up():
-    """Of 16 rows each; the whole chunk at once otherwise."""
-    network = network_of((6, 6, 1), conv(2, 3))
-    one, _, params, direction, rows = case_of(network, rows=37)
-    other = host_kernels(network, MeanSquaredError())
-    other.chunk_bytes = 1
-    assert len(list(other._all_bands(*rows))) == 3
-    for name in ("host_value", "host_value_and_gradient", "host_normal_equations"):
-        assert_same(getattr(other, name)(params, *rows), getattr(one, name)(params, *rows))
-    assert_same(other.host_bend(params, direction, *rows), one.host_bend(params, direction, *rows))
-    assert_same(other.host_outputs(params, rows[0]), one.host_outputs(params, rows[0]))
-    grams = [sum(piece.rows @ piece.rows.T for piece in each.tables(params, *rows)) for each in (other, one)]
-    assert_same(*grams)
-    assert_same(*[sum(piece.value for piece in each.tables(params, *rows)) for each in (other, one)])
+def test_bands_add_up(monkeypatch):
+    """Of 16 rows each, against the whole chunk at once."""
+    kernels, _, params, direction, rows = case_of(network_of((6, 6, 1), conv(2, 3)), rows=37)
+
+    def everything():
+        pieces = [(piece.rows @ piece.rows.T, piece.value) for piece in kernels.tables(params, *rows)]
+        return [
+            kernels.host_value(params, *rows),
+            kernels.host_value_and_gradient(params, *rows),
+            kernels.host_normal_equations(params, *rows),
+            kernels.host_bend(params, direction, *rows),
+            kernels.host_outputs(params, rows[0]),
+            *[sum(parts) for parts in zip(*pieces, strict=True)],
+        ]
+
+    whole = everything()
+    monkeypatch.setattr(module, "BAND_BYTES", 13 * kernels._value_bytes(8))
+    assert [len(band.weights) for band in kernels._all_bands(*rows)] == [16, 16, 5]
+    assert_same(everything(), whole)
 
 
-def test_bands_draw_each_from_a_key_of_its_own():
+def test_bands_draw_each_from_a_key_of_its_own(monkeypatch):
     kernels, _, _, _, rows = case_of(
         network_of((6, 6, 1), conv(2, 3)), rows=37, loss=Projected(SPARSE, 1), targets="labels"
     )
-    kernels.chunk_bytes = 1
+    monkeypatch.setattr(module, "BAND_BYTES", 1)
     keys = [tuple(band.key) for band in kernels._all_bands(*rows, KEY)]
     assert keys == [(int(KEY[0]) + number, int(KEY[1])) for number in range(3)]
 
