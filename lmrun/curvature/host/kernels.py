@@ -36,7 +36,7 @@ MOST_BYTES = 2**26
 """Of a chunk's values, however few rows that are."""
 BAND_BYTES = 20 * 2**20
 """Of a band's values: a step on 6,000 images takes 143 ms with bands of 64 rows, 97 with 128, 82 with 224, 78
-with 336 to 368, 83 with 512. Shorter calls spend more of their time in Python, which one thread does at a time;
+with 336 to 368, 83 with 512. Shorter calls spend more of their time in Python, where one thread at a time is;
 longer ones leave the cache."""
 
 
