@@ -151,6 +151,8 @@ FORMS: dict[str, Callable[[Kernels, Algebra], Form]] = {
 }
 """`gram`: J^T J [n, n]; `dual`: J [m, n] and J J^T [m, m]; `qr`: the triangle of J [n, n]; `cg`: none;
 `blocks`: J^T J [n, n] as a reproducible sum."""
+ON_DEVICES = ("gram", "dual", "qr", "cg")
+"""The forms that are not NumPy's alone."""
 
 
 class Sizes(NamedTuple):

@@ -7,7 +7,7 @@ import pytest
 import tensorflow as tf
 
 from lmrun.curvature.batch import split_batch
-from lmrun.curvature.forms import FORMS
+from lmrun.curvature.forms import FORMS, ON_DEVICES
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.problem import Problem
 from lmrun.curvature.sampling import sample
@@ -117,7 +117,7 @@ def test_a_step_by_some_parameters(case, place, form, share):
     np.testing.assert_allclose(bent.params, moved, rtol=1e-9, atol=1e-11)
 
 
-@pytest.mark.parametrize("form", FORMS)
+@pytest.mark.parametrize("form", ON_DEVICES)
 @all_losses_somewhere
 def test_a_sample_of_the_rows(case, place, form):
     problem = make(case, place, form)
