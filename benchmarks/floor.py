@@ -44,16 +44,19 @@ def loss_milliseconds(config: str, seed: int, overrides: Sequence[str] = ()) -> 
     from lmrun.config.load import load_config
     from lmrun.training.drivers import make_driver
     from lmrun.training.loop import schedule_of
+    from lmrun.training.second_order import SecondOrderDriver
 
     experiment = build(load_config(config, [f"seed={seed}", *overrides]).config)
     schedule = schedule_of(experiment)
     driver = make_driver(experiment, schedule)
+    assert isinstance(driver, SecondOrderDriver), "the floor is that of a Gauss-Newton step"
+    # A batch is that of the first step, drawn already; a sample that grows ends with all rows.
+    growing = experiment.config.training.batch_size == "growing"
+    problem = driver.full if growing else driver.first_problem()
     params = as_params(experiment)
-    # The driver knows the loss over all rows only: that of a batch is its share. A new tensor each time,
-    # since the loss of the last one is remembered.
-    whole = milliseconds(lambda: driver.loss(tf.identity(params)))
-    share = schedule.size / schedule.rows
-    return whole * share, schedule.size, experiment.network.size, experiment.config.precision
+    # A new tensor each time, since the loss of the last one is remembered.
+    whole = milliseconds(lambda: problem.loss(tf.identity(params)))
+    return whole, schedule.size, experiment.network.size, experiment.config.precision
 
 
 def algebra_milliseconds(rows: int, size: int, dtype: str) -> tuple[float, float]:

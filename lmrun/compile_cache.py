@@ -97,8 +97,9 @@ def processor() -> str:
 
 
 def shrink(root: Path) -> None:
-    """Delete the oldest entries beyond LIMIT_BYTES, whatever they are for."""
-    entries = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in root.glob("*/*-*.pb"))
+    """Delete the oldest entries beyond LIMIT_BYTES, whatever they are for: XLA's, and C (`c_compiler`)."""
+    paths = [path for ending in ("pb", "so") for path in root.glob(f"*/*-*.{ending}")]
+    entries = sorted((path.stat().st_mtime, path.stat().st_size, path) for path in paths)
     excess = sum(size for _, size, _ in entries) - LIMIT_BYTES
     for _, size, path in entries:
         if excess <= 0:

@@ -98,6 +98,17 @@ def test_the_oldest_entries_go_first(root, monkeypatch):
     assert sorted(path.name for path in own.iterdir()) == ["a.pb", "b.pb"]
 
 
+def test_libraries_of_c_count_as_well(root, monkeypatch):
+    monkeypatch.setattr(compile_cache, "LIMIT_BYTES", 25)
+    (root / "native").mkdir(parents=True)
+    for number in range(3):
+        path = root / "native" / f"0-{number}.so"
+        path.write_bytes(b"0123456789")
+        os.utime(path, (number, number))
+    opened(root)
+    assert sorted(path.name for path in (root / "native").iterdir()) == ["0-1.so", "0-2.so"]
+
+
 @pytest.mark.parametrize(
     "environment",
     [
