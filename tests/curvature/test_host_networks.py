@@ -15,6 +15,7 @@ from lmrun.curvature.host import products
 from lmrun.curvature.host.kernels import host_kernels
 from lmrun.curvature.host.losses.registry import host_loss
 from lmrun.curvature.host.losses.softmax import random_signs
+from lmrun.curvature.host.native import convolution
 from lmrun.losses.crossentropy import (
     BinaryCrossentropy,
     CategoricalCrossentropy,
@@ -79,8 +80,12 @@ LOSSES = {
 }
 
 
+@pytest.mark.parametrize("compiler", ["c", "none"])
 @pytest.mark.parametrize("name", NETWORKS)
-def test_layers(name):
+def test_layers(name, compiler, monkeypatch):
+    """In C where there is a compiler, and in NumPy where there is none."""
+    if compiler == "none":
+        monkeypatch.setattr(convolution, "library", lambda *_, **__: None)
     image, layers = NETWORKS[name]
     assert_agree(case_of(network_of(image, *layers())))
 
@@ -127,8 +132,10 @@ def test_pieces_have_the_gradient_once(monkeypatch):
 
 def test_chunks_have_the_rows_of_a_piece_as_long_as_their_values_fit(monkeypatch):
     network = network_of((28, 28, 1), conv(6, 3, strides=2), conv(1, 4))
+    # Of a chain in C the values are less.
+    monkeypatch.setattr(module, "native_chain", lambda chain: None)
     kernels = host_kernels(network, MeanSquaredError())
-    values = 8 * (kernels.inputs + 3 * kernels.graph.value_size + kernels.chain.held)
+    values = 8 * kernels.layers.numbers
     expected = {
         2**20: kernels.chunk_bytes / values,
         2**24: 2**24 / values,

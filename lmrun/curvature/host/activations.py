@@ -19,11 +19,13 @@ class Activation(NamedTuple):
         slope: From y to f'(z), into the second array.
         ratio: From y and a factor to f''(z) / f'(z) times the factor, into the third array; None where that
             is zero almost everywhere.
+        native: Its name in `native/chain.c`; None where it is not there.
     """
 
     apply: Callable[[Array], Any]
     slope: Callable[[Array, Array], Any]
     ratio: Callable[[Array, Array, Array], Any] | None
+    native: str | None = None
 
 
 def _tanh_slope(y: Array, out: Array) -> None:
@@ -84,9 +86,11 @@ IDENTITY = Activation(lambda z: None, lambda y, out: out.fill(1), None)
 
 ACTIVATIONS: dict[str, Activation] = {
     "linear": IDENTITY,
-    "tanh": Activation(lambda z: np.tanh(z, out=z), _tanh_slope, _tanh_ratio),
-    "sigmoid": Activation(_sigmoid, _sigmoid_slope, _sigmoid_ratio),
-    "relu": Activation(lambda z: np.maximum(z, 0, out=z), lambda y, out: np.greater(y, 0, out=out), None),
+    "tanh": Activation(lambda z: np.tanh(z, out=z), _tanh_slope, _tanh_ratio, "tanh"),
+    "sigmoid": Activation(_sigmoid, _sigmoid_slope, _sigmoid_ratio, "sigmoid"),
+    "relu": Activation(
+        lambda z: np.maximum(z, 0, out=z), lambda y, out: np.greater(y, 0, out=out), None, "relu"
+    ),
     "softplus": Activation(lambda z: np.logaddexp(0, z, out=z), _softplus_slope, _softplus_ratio),
     "elu": Activation(_elu, _elu_slope, _elu_ratio),
     "exponential": Activation(

@@ -13,6 +13,7 @@ from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.host.activations import IDENTITY, Activation
 from lmrun.curvature.host.layers.base import Layer
 from lmrun.curvature.host.layers.registry import activation_of, compile_all, layer_of
+from lmrun.curvature.host.propagation import Line
 from lmrun.curvature.host.scratch import Scratch
 from lmrun.curvature.layers.activation import Activation as ActivationLayer
 
@@ -38,25 +39,31 @@ class Point(NamedTuple):
         return self.values[-1]
 
 
-class Line(NamedTuple):
-    """Derivatives of the outputs [width, rows] along a line in the parameters; None for zeros."""
-
-    first: Array | None
-    second: Array | None
-
-
 @dataclass(frozen=True)
 class Chain:
-    """Layers, one behind the other, `size` parameters in all; its values live in `scratch`."""
+    """Layers, one behind the other, see `Propagation`; its values live in `scratch`.
+
+    Attributes:
+        layers: All of them.
+        size: Parameters n.
+        inputs: Numbers of a sample.
+        numbers: Of a sample: its inputs, values, slopes and cotangents, and what layers hold besides.
+    """
 
     layers: tuple[Layer, ...]
     size: int
+    inputs: int
+    numbers: int
     scratch: Scratch = field(default_factory=Scratch)
 
-    @property
-    def held(self) -> int:
-        """Numbers per sample that the layers hold besides their values, slopes and cotangents."""
-        return sum(layer.held for layer in self.layers)
+    def outputs(self, params: Array, inputs: Array) -> Array:
+        """See `Propagation`."""
+        return self.forward(params, inputs)[1][-1]
+
+    def last(self, params: Array, inputs: Array) -> tuple[Array, Array]:
+        """See `Propagation`."""
+        reads, values = self.forward(params, inputs)
+        return reads[-1], values[-1]
 
     def forward(self, params: Array, inputs: Array) -> tuple[list[Array], list[Array]]:
         """Return what every layer reads and makes, for inputs [..., rows]."""
@@ -109,22 +116,22 @@ class Chain:
             seed = layer.pull(params, point.reads[place], seed, self.scratch)
         return pulled[::-1]
 
-    def table(self, reads: Sequence[Array], cotangents: Sequence[Array], out: Array) -> None:
-        """Write every sample's derivative into `out` [n, rows]."""
-        for layer, read, pulled in self._pulled(reads, cotangents):
-            layer.table(read, pulled, out[layer.start : layer.end])
+    def table(self, point: Point, pulled: Sequence[Array], piece: slice, out: Array) -> None:
+        """See `Propagation`."""
+        for layer, read, cotangents in self._pulled(point, pulled):
+            layer.table(read[..., piece], cotangents[:, piece], out[layer.start : layer.end])
 
-    def gradient(self, reads: Sequence[Array], cotangents: Sequence[Array]) -> Array:
-        """Add every sample's derivative by the parameters up: [n]."""
-        total = np.empty(self.size, reads[0].dtype)
-        for layer, read, pulled in self._pulled(reads, cotangents):
-            layer.gradient(read, pulled, total[layer.start : layer.end])
+    def gradient(self, point: Point, pulled: Sequence[Array]) -> Array:
+        """See `Propagation`."""
+        total = np.empty(self.size, point.reads[0].dtype)
+        for layer, read, cotangents in self._pulled(point, pulled):
+            layer.gradient(read, cotangents, total[layer.start : layer.end])
         return total
 
-    def _pulled(self, reads: Sequence[Array], cotangents: Sequence[Array]) -> zip[tuple[Layer, Array, Array]]:
+    def _pulled(self, point: Point, pulled: Sequence[Array]) -> zip[tuple[Layer, Array, Array]]:
         """The layers to which cotangents were pulled back."""
-        first = len(self.layers) - len(cotangents)
-        return zip(self.layers[first:], reads[first:], cotangents, strict=True)
+        first = len(self.layers) - len(pulled)
+        return zip(self.layers[first:], point.reads[first:], pulled, strict=True)
 
     def along(self, params: Array, direction: Array, point: Point) -> Line:
         """Return the derivatives of outputs(params + t direction) in t at t = 0.
@@ -165,8 +172,13 @@ def _sum(one: Array | None, other: Array | None) -> Array | None:
     return np.add(one, other, out=one)
 
 
-def chain_of(graph: Graph) -> Chain | None:
-    """Return a network as a chain of layers; None where it is something else."""
+def chain_of(graph: Graph, inputs: int) -> Chain | None:
+    """Return a network as a chain of layers; None where it is something else.
+
+    Args:
+        graph: Its calls.
+        inputs: Numbers of a sample.
+    """
     uses: list[tuple[Call, Activation]] = []
     for number, call in enumerate(graph.calls):
         activation = activation_of(call)
@@ -188,4 +200,5 @@ def chain_of(graph: Graph) -> Chain | None:
         layers.append(layer)
     ends = [0, *(layer.end for layer in layers)]
     in_order = [layer.start for layer in layers] == ends[:-1] and ends[-1] == graph.size
-    return Chain(tuple(layers), graph.size) if in_order else None
+    numbers = inputs + 3 * graph.value_size + sum(layer.held for layer in layers)
+    return Chain(tuple(layers), graph.size, inputs, numbers) if in_order else None

@@ -8,6 +8,7 @@ NumPy's vectorized loops are as fast as XLA's (docs/benchmarks.md).
 from __future__ import annotations
 
 from collections.abc import Iterator
+from math import prod
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -15,11 +16,13 @@ from numpy.typing import NDArray
 
 from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.host.base import NumpyKernels, silent
-from lmrun.curvature.host.chain import Chain, chain_of
+from lmrun.curvature.host.chain import chain_of
 from lmrun.curvature.host.losses.base import HostLoss, Key
 from lmrun.curvature.host.losses.registry import host_loss
+from lmrun.curvature.host.native.chain import native_chain
 from lmrun.curvature.host.passes import Head, Pass, weighted
 from lmrun.curvature.host.pieces import Pieces
+from lmrun.curvature.host.propagation import Propagation, Pulled
 from lmrun.curvature.jacobian import Linear
 from lmrun.curvature.summation import added
 from lmrun.losses.base import Loss
@@ -62,7 +65,7 @@ class HostKernels(NumpyKernels):
     Args:
         network: The model.
         loss: The loss.
-        chain: The model's layers.
+        layers: Of the model.
         known: The loss in NumPy.
     """
 
@@ -75,11 +78,10 @@ class HostKernels(NumpyKernels):
     multiple = 16
     """Numbers of float32 in a line of the cache: features that begin with one take half of the time."""
 
-    def __init__(self, network: Network, loss: Loss, chain: Chain, known: HostLoss) -> None:
+    def __init__(self, network: Network, loss: Loss, layers: Propagation, known: HostLoss) -> None:
         super().__init__(network, loss)
-        self.chain = chain
+        self.layers = layers
         self.host_loss = known
-        self.inputs = int(np.prod(network.model.inputs[0].shape[1:]))
         self.value = self.host_value
         self.value_and_gradient = self.host_value_and_gradient
         self.jacobian_and_residual = self.host_jacobian_and_residual
@@ -98,8 +100,7 @@ class HostKernels(NumpyKernels):
         return min(values, max(piece, values * self.chunk_bytes // MOST_BYTES))
 
     def _value_bytes(self, itemsize: int) -> int:
-        """Of a row: its inputs, values, slopes and cotangents in all layers, and what these hold besides."""
-        return itemsize * (self.inputs + 3 * self.graph.value_size + self.chain.held)
+        return itemsize * self.layers.numbers
 
     def _piece_bytes(self, itemsize: int) -> int:
         """As many rows as J^T J, all of which is read and written for every piece, within the bounds."""
@@ -122,7 +123,7 @@ class HostKernels(NumpyKernels):
     def host_outputs(self, params: Tensor, inputs: Tensor) -> Array:
         """See `Kernels.plain_outputs`."""
         rows = np.zeros(np.shape(inputs)[-1])
-        made = [self._forward(params, band)[1][-1].T.copy() for band in self._all_bands(inputs, rows, rows)]
+        made = [self._outputs(params, band).T.copy() for band in self._all_bands(inputs, rows, rows)]
         return np.concatenate(made) if len(made) > 1 else made[0]
 
     @silent
@@ -130,7 +131,7 @@ class HostKernels(NumpyKernels):
         """See `Kernels.plain_value`."""
 
         def value(band: Band) -> float:
-            values = self.host_loss.values(self._forward(params, band)[1][-1], band.targets)
+            values = self.host_loss.values(self._outputs(params, band), band.targets)
             return weighted(values, band.weights)
 
         return sum(map(value, self._all_bands(*rows)))
@@ -138,7 +139,7 @@ class HostKernels(NumpyKernels):
     @silent
     def host_value_and_gradient(self, params: Tensor, *rows: Tensor) -> tuple[float, Array]:
         """See `Kernels.plain_value_and_gradient`."""
-        value, gradient = 0.0, np.zeros(self.chain.size, np.asarray(params).dtype)
+        value, gradient = 0.0, np.zeros(self.layers.size, np.asarray(params).dtype)
         for band in self._all_bands(*rows):
             done = self._passed(params, band)
             value += done.value()
@@ -147,10 +148,10 @@ class HostKernels(NumpyKernels):
 
     def host_jacobian_and_residual(self, params: Tensor, *rows: Tensor) -> Linear:
         """See `Kernels.plain_jacobian_and_residual`."""
-        self.chain.scratch.clear()
+        self.layers.scratch.clear()
         done, (value, gradient, last) = self._opened(params, Band(*map(np.asarray, rows)))
         count, components = len(done.weights), self.loss.components(self.graph.width)
-        table = np.empty((self.chain.size + 1, components * count), done.weights.dtype)
+        table = np.empty((self.layers.size + 1, components * count), done.weights.dtype)
         for number, pulled in self._pulled(done):
             part = table[:, number * count : (number + 1) * count]
             done.write(pulled, None if last is None else last[number], slice(0, count), part)
@@ -158,7 +159,7 @@ class HostKernels(NumpyKernels):
 
     def tables(self, params: Tensor, *rows: Tensor) -> Iterator[Linear]:
         """See `Kernels.tables`: J is written by pieces that stay in the cache, band after band."""
-        scratch, dtype, height = self.chain.scratch, np.asarray(params).dtype, self.chain.size + 1
+        scratch, dtype, height = self.layers.scratch, np.asarray(params).dtype, self.layers.size + 1
         columns = self.loss.components(self.graph.width) * len(rows[2])
         count = max(1, round(columns * height * dtype.itemsize / self._piece_bytes(dtype.itemsize)))
         scratch.clear()
@@ -190,26 +191,26 @@ class HostKernels(NumpyKernels):
         rows, most = len(weights), max(1, BAND_BYTES // self._value_bytes(inputs.itemsize))
         length = self.multiple * -(-rows // (self.multiple * -(-rows // most)))
         for number, start in enumerate(range(0, rows, length)):
-            self.chain.scratch.release(begun)
+            self.layers.scratch.release(begun)
             band = slice(start, start + length)
             drawn = None if key is None else key + np.array([number, 0])
             yield Band(inputs[..., band], targets[band], weights[band], drawn)
 
     def _all_bands(self, *rows: Tensor) -> Iterator[Band]:
         """The same with all of the scratch memory."""
-        self.chain.scratch.clear()
+        self.layers.scratch.clear()
         return self._bands(0, Band(*map(np.asarray, rows)))
 
-    def _pulled(self, done: Pass) -> Iterator[tuple[int, list[Array]]]:
+    def _pulled(self, done: Pass) -> Iterator[tuple[int, Pulled]]:
         """The cotangents of every component, one after the other in the same memory."""
-        scratch, columns = self.chain.scratch, done.columns()
+        scratch, columns = self.layers.scratch, done.columns()
         used = scratch.used
         for number in range(self.loss.components(self.graph.width)):
             scratch.release(used)
             yield number, done.pull(columns)
 
-    def _forward(self, params: Tensor, band: Band) -> tuple[list[Array], list[Array]]:
-        return self.chain.forward(np.asarray(params), band.inputs)
+    def _outputs(self, params: Tensor, band: Band) -> Array:
+        return self.layers.outputs(np.asarray(params), band.inputs)
 
     @silent
     def _opened(self, params: Tensor, band: Band) -> tuple[Pass, Head]:
@@ -218,12 +219,12 @@ class HostKernels(NumpyKernels):
 
     def _passed(self, params: Tensor, band: Band) -> Pass:
         here = np.asarray(params)
-        return Pass(self.chain, self.host_loss, here, self.chain.at(here, band.inputs), *band[1:])
+        return Pass(self.layers, self.host_loss, here, self.layers.at(here, band.inputs), *band[1:])
 
     @silent
     def host_bend(self, params: Tensor, direction: Tensor, *rows: Tensor) -> Array:
         """See `Kernels.plain_bend`."""
-        bent = np.zeros(self.chain.size, np.asarray(params).dtype)
+        bent = np.zeros(self.layers.size, np.asarray(params).dtype)
         for band in self._all_bands(*rows):
             done = self._passed(params, band)
             bent += done.spread(done.turned(np.asarray(direction)))
@@ -232,7 +233,7 @@ class HostKernels(NumpyKernels):
     @silent
     def host_bent_residual(self, params: Tensor, direction: Tensor, *rows: Tensor) -> Array:
         """See `Kernels.plain_bent_residual`."""
-        self.chain.scratch.clear()
+        self.layers.scratch.clear()
         return np.ravel(self._passed(params, Band(*map(np.asarray, rows))).bent(np.asarray(direction)))
 
     def normal_equations(self, call: Call) -> Any:
@@ -244,8 +245,8 @@ class HostKernels(NumpyKernels):
         """A A^T [m + q, m + q], A = sqrt(w) [Phi; 1; Z - T]."""
 
         def equations(band: Band) -> Array:
-            reads, values = self._forward(params, band)
-            table = np.concatenate([reads[-1], values[-1] - band.targets.T])
+            read, made = self.layers.last(np.asarray(params), band.inputs)
+            table = np.concatenate([read, made - band.targets.T])
             table *= np.sqrt(band.weights)
             product: Array = table @ table.T
             return product
@@ -257,5 +258,8 @@ class HostKernels(NumpyKernels):
 def host_kernels(network: Network, loss: Loss) -> HostKernels | None:
     """Return the kernels of a model in NumPy; None unless layers and loss are there in NumPy."""
     known = host_loss(loss)
-    chain = None if known is None else chain_of(Graph(network))
-    return None if known is None or chain is None else HostKernels(network, loss, chain, known)
+    inputs = prod(network.model.inputs[0].shape[1:])
+    chain = None if known is None else chain_of(Graph(network), inputs)
+    if known is None or chain is None:
+        return None
+    return HostKernels(network, loss, native_chain(chain) or chain, known)

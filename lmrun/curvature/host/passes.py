@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import NamedTuple
 
 import numpy as np
 
 from lmrun.curvature.host.base import silent
-from lmrun.curvature.host.chain import Array, Chain, Point
 from lmrun.curvature.host.losses.base import HostLoss, Key, Targets
+from lmrun.curvature.host.propagation import Array, Forward, Propagation, Pulled
 
 
 class Head(NamedTuple):
@@ -30,7 +30,7 @@ class Pass(NamedTuple):
     """A forward pass; it lives in the chain's scratch memory until the next one.
 
     Attributes:
-        chain: The layers.
+        layers: Of the network.
         loss: The loss.
         params: Where [n].
         point: What it made.
@@ -39,10 +39,10 @@ class Pass(NamedTuple):
         key: See `HostLoss`.
     """
 
-    chain: Chain
+    layers: Propagation
     loss: HostLoss
     params: Array
-    point: Point
+    point: Forward
     targets: Targets
     weights: Array
     key: Key
@@ -59,11 +59,11 @@ class Pass(NamedTuple):
 
     def spread(self, seed: Array) -> Array:
         """The derivative of seed . outputs by the parameters, summed over the samples [n]; it is used up."""
-        return self.chain.gradient(self.point.reads, self.chain.cotangents(self.params, self.point, seed))
+        return self.layers.gradient(self.point, self.layers.cotangents(self.params, self.point, seed))
 
     def head(self) -> Head:
         """Return value, gradient and last rows."""
-        outputs, scratch = self.point.outputs, self.chain.scratch
+        outputs, scratch = self.point.outputs, self.layers.scratch
         value = self.value()
         residual = self.loss.residual(outputs, self.targets)
         if residual is not None:
@@ -78,17 +78,16 @@ class Pass(NamedTuple):
         return iter(self.loss.columns(self.point.outputs, self.targets, self.key))
 
     @silent
-    def pull(self, columns: Iterator[Array]) -> list[Array]:
+    def pull(self, columns: Iterator[Array]) -> Pulled:
         """The cotangents of the next column, times sqrt(w)."""
         column = next(columns)
         column *= np.sqrt(self.weights)
-        return self.chain.cotangents(self.params, self.point, column)
+        return self.layers.cotangents(self.params, self.point, column)
 
     @silent
-    def write(self, pulled: Sequence[Array], below: Array | None, piece: slice, table: Array) -> None:
+    def write(self, pulled: Pulled, below: Array | None, piece: slice, table: Array) -> None:
         """Write [J, r]^T [n + 1, piece] of a component for some rows; without r [rows] zeros stand there."""
-        reads = [read[..., piece] for read in self.point.reads]
-        self.chain.table(reads, [cotangent[:, piece] for cotangent in pulled], table[:-1])
+        self.layers.table(self.point, pulled, piece, table[:-1])
         table[-1] = 0 if below is None else below[piece]
 
     def turned(self, direction: Array) -> Array:
@@ -105,7 +104,7 @@ class Pass(NamedTuple):
 
     def _along(self, direction: Array) -> tuple[Array, Array]:
         """First and second derivative of the outputs along a direction of the parameters."""
-        line = self.chain.along(self.params, direction, self.point)
+        line = self.layers.along(self.params, direction, self.point)
         first, second = (np.zeros_like(self.point.outputs) if part is None else part for part in line)
         return first, second
 

@@ -33,10 +33,12 @@ class NativeConvolution(Matrix):
 
     Attributes:
         windows: Where the windows stand.
+        dtype: Of the weights.
         compiled: The functions of `convolution.c` for these windows.
     """
 
     windows: Windows
+    dtype: str
     compiled: ctypes.CDLL
 
     room = 0
@@ -69,24 +71,24 @@ class NativeConvolution(Matrix):
 
     def _forward(self, params: Array, read: Array, bias: Array | None, out: Array) -> None:
         kernel = np.ascontiguousarray(self.kernel(params))
-        self.compiled.forward(*_steps(read), _start(kernel), _start(bias), *_steps(out), _count(out))
+        self.compiled.forward(*steps(read), _start(kernel), _start(bias), *steps(out), _count(out))
 
     def pull(self, params: Array, read: Array, cotangents: Array, scratch: Scratch) -> Array:
         """K c, added up over the windows that see a number."""
         kernel = np.ascontiguousarray(self.kernel(params))
         image = scratch.like(self.windows.padded_size, cotangents)
-        self.compiled.pull(*_steps(cotangents), _start(kernel), *_steps(image), _count(image))
+        self.compiled.pull(*steps(cotangents), _start(kernel), *steps(image), _count(image))
         return self.windows.real(image.reshape(self.windows.channels, *self.windows.padded, -1), scratch)
 
     def table(self, read: Array, cotangents: Array, out: Array) -> None:
         """Sum over the positions p of windows_p outer c_p."""
-        self.compiled.table(*_steps(read), *_steps(cotangents), *_steps(out), int(self.bias), _count(out))
+        self.compiled.table(*steps(read), *steps(cotangents), *steps(out), int(self.bias), _count(out))
 
     def gradient(self, read: Array, cotangents: Array, out: Array) -> None:
         """The sum of the table over the samples, in float64."""
         total = np.zeros(len(out))
         self.compiled.gradient(
-            *_steps(read), *_steps(cotangents), _start(total), int(self.bias), _count(cotangents)
+            *steps(read), *steps(cotangents), _start(total), int(self.bias), _count(cotangents)
         )
         out[...] = total
 
@@ -125,14 +127,14 @@ def native_convolution(
     compiled = library(SOURCE, **constants)
     if compiled is None:
         return None
-    return NativeConvolution(start, inputs, units, bias, activation, windows, compiled)
+    return NativeConvolution(start, inputs, units, bias, activation, windows, dtype, compiled)
 
 
 def _start(array: Array | None) -> ctypes.c_void_p:
     return ctypes.c_void_p(None if array is None else array.ctypes.data)
 
 
-def _steps(array: Array) -> tuple[Any, Any]:
+def steps(array: Array) -> tuple[Any, Any]:
     """Where an array [numbers, rows] starts, and how many numbers lie from one row of it to the next.
 
     Raises:

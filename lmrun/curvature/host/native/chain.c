@@ -1,0 +1,200 @@
+/* A chain of convolutions, sample by sample through all its layers: what a group of samples makes stays in the
+   cache from the first layer to the last, and on the way back from the loss to its columns of the Jacobian.
+
+   lanes    [groups][numbers][LANES]   the samples of a group side by side, its numbers one after the other
+   rows     [numbers][rows]            what the rest of lmrun has, `step` numbers from one row to the next
+
+   REAL, and WHOLE, the unsigned integer of its length, are given to the compiler; the layers' own functions are those of convolution.c. */
+
+#include <stddef.h>
+#include <stdint.h>
+#include <string.h>
+
+#if defined(__AVX512F__)
+#define BYTES 64
+#elif defined(__AVX__)
+#define BYTES 32
+#else
+#define BYTES 16
+#endif
+#define LANES ((at)(BYTES / sizeof(REAL)))
+
+#define SINGLE (sizeof(REAL) == 4)
+#define INLINE static inline __attribute__((always_inline))
+#define GROUPS_AT_ONCE 8 /* rows are read by as many lines of the cache */
+
+typedef ptrdiff_t at;
+
+typedef struct {
+    void (*forward)(const REAL *image, const REAL *kernel, const REAL *bias, REAL *made);
+    void (*pull)(const REAL *made, const REAL *kernel, REAL *image);
+    void (*table)(const REAL *image, const REAL *made, REAL *table, at table_step, int bias);
+    void (*gradient)(const REAL *image, const REAL *made, double *total, int bias);
+    void (*apply)(REAL *values, at count); /* f; none for the identity */
+    void (*slope)(const REAL *values, REAL *cotangents, at count);
+    const int *from;                         /* [read]: which number before stands there, below 0 zero; none for all as they are */
+    at before, read, made;                   /* numbers: of the layer before, of the padded image, of the outputs */
+    at start, weights, biases;               /* of the parameters: the first, how many in K, and in b */
+} layer;
+
+at lanes(void) { return LANES; }
+
+/* exp(x) = 2^k exp(r), |r| <= ln 2 / 2, for |x| <= 700 (float 87); ln 2 in two parts as by Cody and Waite, Software
+   Manual for the Elementary Functions (1980), chapter 6, Taylor's series of exp(r) up to its last bit. Not a number
+   stays that. Loops over it become loops over vectors, as those over exp of the C library do not. */
+INLINE REAL exponential(REAL x) {
+    static const double inverse_factorials[] = {1, 1, 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040,
+                                                1. / 40320, 1. / 362880, 1. / 3628800, 1. / 39916800,
+                                                1. / 479001600, 1. / 6227020800.};
+    const REAL shift = SINGLE ? 0x1.8p23 : 0x1.8p52; /* added and taken away, it rounds to the next integer */
+    const REAL shifted = x * (REAL)1.44269504088896340736 + shift, k = shifted - shift;
+    const REAL r = x - k * (REAL)(SINGLE ? 0.693359375 : 6.93145751953125e-1) -
+                   k * (REAL)(SINGLE ? -2.12194440e-4 : 1.42860682030941723212e-6);
+    REAL series = 0;
+#pragma GCC unroll 14
+    for (int i = SINGLE ? 7 : 13; i >= 0; i--) series = series * r + (REAL)inverse_factorials[i];
+    union { REAL real; WHOLE whole; } power = {shifted};
+    power.whole = (power.whole << (SINGLE ? 23 : 52)) + (SINGLE ? (WHOLE)127 << 23 : (WHOLE)1023 << 52);
+    return series * power.real;
+}
+
+/* tanh(x) = 1 - 2 / (exp(2 x) + 1), near zero x + x^3 P(x^2) / Q(x^2); P, Q and the limit are those of Moshier, Methods
+   and Programs for Mathematical Functions (1989), Cephes' tanhf.c and tanh.c. */
+INLINE REAL hyperbolic_tangent(REAL x) {
+    const REAL size = x < 0 ? -x : x, z = x * x;
+    const REAL beyond = 1 - 2 / (exponential(size > 20 ? 40 : 2 * size) + 1);
+    REAL near;
+    if (SINGLE)
+        near = (((REAL)-5.70498872745e-3 * z + (REAL)2.06390887954e-2) * z + (REAL)-5.37397155531e-2) * z * z +
+               (REAL)1.33314422036e-1 * z + (REAL)-3.33332819422e-1;
+    else
+        near = (((REAL)-9.64399179425052238628e-1 * z + (REAL)-9.92877231001918586564e1) * z +
+                (REAL)-1.61468768441708447952e3) /
+               (((z + (REAL)1.12811678491632931402e2) * z + (REAL)2.23548839060100448583e3) * z +
+                (REAL)4.84406305325125486048e3);
+    return size < (REAL)0.625 ? x + x * z * near : x < 0 ? -beyond : beyond;
+}
+
+/* 1 / (1 + exp(-x)) by exp(-|x|) <= 1 alone: nothing overflows. */
+INLINE REAL logistic(REAL x) {
+    const REAL size = x < 0 ? -x : x;
+    const REAL small = exponential(size > (SINGLE ? 87 : 700) ? (SINGLE ? -87 : -700) : -size);
+    return (x < 0 ? small : 1) / (1 + small);
+}
+
+/* y = f(z) in place, and the cotangents of z from those of y, f' written in y. */
+#define ACTIVATION(name, value, derivative)                                                           \
+    void apply_##name(REAL *values, at count) {                                                       \
+        for (at i = 0; i < count; i++) {                                                              \
+            const REAL z = values[i];                                                                 \
+            values[i] = value;                                                                        \
+        }                                                                                             \
+    }                                                                                                 \
+    void slope_##name(const REAL *restrict values, REAL *restrict cotangents, at count) {             \
+        for (at i = 0; i < count; i++) {                                                              \
+            const REAL y = values[i];                                                                 \
+            cotangents[i] *= derivative;                                                              \
+        }                                                                                             \
+    }
+ACTIVATION(tanh, hyperbolic_tangent(z), (1 - y * y))
+ACTIVATION(sigmoid, logistic(z), (y * (1 - y)))
+ACTIVATION(relu, (z < 0 ? 0 : z), (REAL)(y > 0))
+
+/* Rows to lanes; what is missing to a whole group repeats the last sample, so that it is finite if that is. */
+INLINE void gather(const REAL *rows, at step, at numbers, at count, REAL *lanes) {
+    for (at number = 0; number < numbers; number++)
+        for (at first = 0; first < count; first += LANES) {
+            const REAL *from = rows + number * step + first;
+            REAL *to = lanes + first * numbers + number * LANES;
+            const at real = count - first;
+            if (real >= LANES)
+                memcpy(to, from, LANES * sizeof(REAL));
+            else
+                for (at lane = 0; lane < LANES; lane++) to[lane] = from[lane < real ? lane : real - 1];
+        }
+}
+
+/* The image that a layer reads, of the values before it. */
+INLINE void move(const layer *l, const REAL *values, REAL *image) {
+    for (at number = 0; number < l->read; number++, image += LANES)
+        if (l->from[number] < 0)
+            memset(image, 0, LANES * sizeof(REAL));
+        else
+            memcpy(image, values + l->from[number] * LANES, LANES * sizeof(REAL));
+}
+
+/* Outputs [outputs][count] of rows [numbers][count].
+
+   lanes            for the rows
+   images, values   what each layer reads and makes, in lanes; images of layers without `from` are the values before */
+void forward(const layer *layers, int depth, const REAL *params, const REAL *rows, at step, at count, REAL *lanes,
+             REAL *const *images, REAL *const *values, REAL *outputs, at outputs_step) {
+    const at numbers = layers[0].before, width = layers[depth - 1].made;
+    for (at first = 0; first < count; first += LANES) {
+        if (first % (GROUPS_AT_ONCE * LANES) == 0) {
+            const at left = count - first;
+            gather(rows + first, step, numbers, left < GROUPS_AT_ONCE * LANES ? left : GROUPS_AT_ONCE * LANES,
+                   lanes + first * numbers);
+        }
+        const REAL *made = lanes + first * numbers;
+        for (int place = 0; place < depth; place++) {
+            const layer *l = layers + place;
+            REAL *image = images[place] + first * l->read, *next = values[place] + first * l->made;
+            if (l->from) move(l, made, image);
+            const REAL *kernel = params + l->start;
+            l->forward(image, kernel, l->biases ? kernel + l->weights : NULL, next);
+            if (l->apply) l->apply(next, l->made * LANES);
+            made = next;
+        }
+        const at real = count - first < LANES ? count - first : LANES;
+        for (at output = 0; output < width; output++)
+            memcpy(outputs + output * outputs_step + first, made + output * LANES, real * sizeof(REAL));
+    }
+}
+
+/* Pull seeds [outputs][rows] of the samples first <= i < last back, and write their columns of the table, or add
+   their gradients up in `total`.
+
+   images, values   what each layer read and made, in lanes
+   room             for the cotangents of two layers and for a group's part of the table */
+void backward(const layer *layers, int depth, const REAL *params, const REAL *const *images, const REAL *const *values,
+              const REAL *seed, at seed_step, at first, at last, REAL *table, at table_step, double *total, REAL *room,
+              at widest) {
+    REAL *const part = room + 2 * widest * LANES;
+    for (at group = first / LANES; group * LANES < last; group++) {
+        const at begin = group * LANES < first ? first - group * LANES : 0;
+        const at end = last - group * LANES < LANES ? last - group * LANES : LANES;
+        REAL *cotangents = room, *other = room + widest * LANES;
+        for (at number = 0; number < layers[depth - 1].made; number++)
+            for (at lane = 0; lane < LANES; lane++)
+                cotangents[number * LANES + lane] =
+                    lane < begin || lane >= end ? 0 : seed[number * seed_step + group * LANES + lane];
+        for (int place = depth - 1;; place--) {
+            const layer *l = layers + place;
+            const REAL *image = images[place] + group * l->read * LANES;
+            const at rows = l->weights + l->biases;
+            if (l->slope) l->slope(values[place] + group * l->made * LANES, cotangents, l->made * LANES);
+            if (total)
+                l->gradient(image, cotangents, total + l->start, l->biases > 0);
+            else if (begin == 0 && end == LANES)
+                l->table(image, cotangents, table + l->start * table_step + group * LANES - first, table_step, l->biases > 0);
+            else {
+                l->table(image, cotangents, part, LANES, l->biases > 0);
+                for (at row = 0; row < rows; row++)
+                    memcpy(table + (l->start + row) * table_step + group * LANES + begin - first, part + row * LANES + begin,
+                           (end - begin) * sizeof(REAL));
+            }
+            if (place == 0) break;
+            l->pull(cotangents, params + l->start, other);
+            if (l->from) {
+                for (at number = 0; number < l->read; number++)
+                    if (l->from[number] >= 0)
+                        memcpy(cotangents + l->from[number] * LANES, other + number * LANES, LANES * sizeof(REAL));
+            } else {
+                REAL *const swapped = cotangents;
+                cotangents = other;
+                other = swapped;
+            }
+        }
+    }
+}

@@ -1,0 +1,152 @@
+"""Whole chains in C against the same layers one by one."""
+
+import shutil
+
+import keras
+import numpy as np
+import pytest
+from host_cases import TOLERANCE
+from keras_models import randomized
+
+from lmrun.curvature.graph import Graph
+from lmrun.curvature.host.activations import ACTIVATIONS
+from lmrun.curvature.host.chain import chain_of
+from lmrun.curvature.host.native import chain as module
+from lmrun.curvature.host.native.chain import native_chain
+
+pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
+
+conv, dense, flatten = keras.layers.Conv2D, keras.layers.Dense, keras.layers.Flatten
+NETWORKS = {
+    "strides": ((7, 6, 2), lambda: [conv(3, 3, 2, activation="tanh"), conv(2, 2), flatten(), dense(3)]),
+    "same": (
+        (5, 4, 1),
+        lambda: [
+            conv(2, 3, padding="same", activation="sigmoid"),
+            conv(3, (2, 4), 2, padding="same", activation="relu"),
+            flatten(),
+            dense(4, activation="tanh"),
+            dense(2, activation="sigmoid"),
+        ],
+    ),
+    "line": (
+        (9, 2),
+        lambda: [keras.layers.Conv1D(3, 3, 2, use_bias=False), flatten(), dense(2, use_bias=False)],
+    ),
+    "one": ((3, 3, 1), lambda: [conv(2, 3, activation="tanh"), flatten()]),
+}
+ROWS = (1, 5, 16, 45)
+"""Fewer than a group of any width, one, several with some left."""
+
+
+def chain_for(image, layers, dtype="float64"):
+    for layer in layers:
+        layer.dtype_policy = keras.DTypePolicy(dtype)
+    network = randomized(keras.Sequential([keras.Input(image, dtype=dtype), *layers]))
+    return network, chain_of(Graph(network), int(np.prod(image)))
+
+
+@pytest.fixture(scope="module", params=NETWORKS)
+def chains(request):
+    """By dtype: parameters, the layers one by one, and all at once."""
+    image, layers = NETWORKS[request.param]
+
+    def both(dtype):
+        network, plain = chain_for(image, layers(), dtype)
+        native = native_chain(plain)
+        assert native is not None
+        return np.asarray(network.params()).astype(dtype), plain, native
+
+    return {dtype: both(dtype) for dtype in TOLERANCE}
+
+
+def close(one, other):
+    scale = max(float(np.abs(other).max()), 1.0)
+    assert one.dtype == other.dtype
+    np.testing.assert_allclose(one, other, rtol=0, atol=TOLERANCE[one.dtype.name] * scale)
+
+
+def derivatives(chain, params, inputs, pieces, dtype):
+    """Outputs, gradient and table by pieces, of which more memory lies beside."""
+    chain.scratch.clear()
+    point = chain.at(params, inputs)
+    seed = np.random.default_rng(5).normal(size=point.outputs.shape).astype(dtype)
+    outputs = point.outputs.copy()
+    gradient = chain.gradient(point, chain.cotangents(params, point, seed.copy()))
+    pulled = chain.cotangents(params, point, seed.copy())
+    wide = np.full((chain.size, inputs.shape[1] + 3), np.nan, dtype)
+    for piece in pieces:
+        chain.table(point, pulled, piece, wide[:, piece])
+    assert np.isnan(wide[:, inputs.shape[1] :]).all()
+    return outputs, gradient, wide[:, : inputs.shape[1]]
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("length", [1000, 7], ids=["whole", "pieces"])
+def test_a_chain_is_its_layers(chains, dtype, rows, length):
+    params, plain, native = chains[dtype]
+    # Part of longer rows, as a band is of its chunk.
+    inputs = np.random.default_rng(rows).normal(size=(plain.inputs, rows + 2)).astype(dtype)[:, :rows]
+    pieces = [slice(start, min(start + length, rows)) for start in range(0, rows, length)]
+    ours = derivatives(native, params, inputs, pieces, dtype)
+    theirs = derivatives(plain, params, inputs, pieces, dtype)
+    for one, other in zip(ours, theirs, strict=True):
+        close(one, other)
+    direction = np.random.default_rng(7).normal(size=native.size).astype(dtype)
+    native.scratch.clear()
+    lines = [chain.along(params, direction, chain.at(params, inputs)) for chain in (native, plain)]
+    for one, other in zip(*lines, strict=True):
+        close(one, other)
+
+
+def test_samples_that_are_missing_to_a_group_change_nothing(chains):
+    """Their part of a group is finite where the last sample is, and weighs nothing."""
+    params, _, native = chains["float64"]
+    inputs = np.random.default_rng(0).normal(size=(native.plain.inputs, 3))
+    inputs[:, 0] = np.nan
+    native.scratch.clear()
+    point = native.at(params, inputs)
+    seed = np.ones_like(point.outputs)
+    seed[:, 0] = 0
+    table = np.zeros((native.size, 2))
+    native.table(point, native.cotangents(params, point, seed), slice(1, 3), table)
+    assert np.isfinite(table).all()
+
+
+@pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "linear"])
+def test_every_slope(name):
+    """Those in C are those in NumPy; a chain with another one is none in C."""
+    network, plain = chain_for((3, 3, 1), [conv(2, 2, activation=name), flatten(), dense(1)])
+    native = native_chain(plain)
+    if ACTIVATIONS[name].native is None:
+        assert native is None
+        return
+    inputs = np.random.default_rng(0).normal(size=(9, 11))
+    params = np.asarray(network.params())
+    ours, theirs = (
+        derivatives(chain, params, inputs, [slice(0, 11)], "float64") for chain in (native, plain)
+    )
+    for one, other in zip(ours, theirs, strict=True):
+        close(one, other)
+
+
+@pytest.mark.parametrize(
+    "layers",
+    {
+        "dense": lambda: [flatten(), dense(2)],
+        "pooling": lambda: [conv(2, 2), keras.layers.MaxPooling2D(2), flatten(), dense(1)],
+        "flatten with an activation": lambda: [conv(1, 2), flatten(), keras.layers.Activation("tanh")],
+    }.items(),
+    ids=lambda item: item[0],
+)
+def test_what_is_no_chain_in_c(layers):
+    assert native_chain(chain_for((4, 4, 1), layers[1]())[1]) is None
+
+
+@pytest.mark.parametrize("missing", ["chain", "dense"])
+def test_without_a_compiler_there_is_none(missing, monkeypatch):
+    _, plain = chain_for((4, 4, 1), [conv(1, 2), flatten(), dense(1)])
+    name = "library" if missing == "chain" else "native_convolution"
+    monkeypatch.setattr(module, name, lambda *_, **__: None)
+    assert native_chain(plain) is None
