@@ -1,8 +1,8 @@
 /* A chain of convolutions, sample by sample through all its layers: what a group of samples makes stays in the
    cache from the first layer to the last, and on the way back from the loss to its columns of the Jacobian.
 
-   lanes    [groups][numbers][LANES]   the samples of a group side by side, its numbers one after the other
-   rows     [numbers][rows]            what the rest of lmrun has, `step` numbers from one row to the next
+   memory   [groups][held][LANES]   all numbers of a group, its samples side by side: inputs, images and values
+   rows     [numbers][rows]         what the rest of lmrun has, `step` numbers from one row to the next
 
    REAL, and WHOLE, the unsigned integer of its length, are given to the compiler; the layers' own functions are those of convolution.c. */
 
@@ -33,7 +33,8 @@ typedef struct {
     void (*apply)(REAL *values, at count); /* f; none for the identity */
     void (*slope)(const REAL *values, REAL *cotangents, at count);
     const int *from;                         /* [read]: which number before stands there, below 0 zero; none for all as they are */
-    at before, read, made;                   /* numbers: of the layer before, of the padded image, of the outputs */
+    at read, made;                         /* numbers: of the padded image, and of the outputs */
+    at before, image, values;              /* where they stand in a group: the values before, the image, the outputs */
     at start, weights, biases;               /* of the parameters: the first, how many in K, and in b */
 } layer;
 
@@ -101,11 +102,11 @@ ACTIVATION(sigmoid, logistic(z), (y * (1 - y)))
 ACTIVATION(relu, (z < 0 ? 0 : z), (REAL)(y > 0))
 
 /* Rows to lanes; what is missing to a whole group repeats the last sample, so that it is finite if that is. */
-INLINE void gather(const REAL *rows, at step, at numbers, at count, REAL *lanes) {
+INLINE void gather(const REAL *rows, at step, at numbers, at count, REAL *memory, at held) {
     for (at number = 0; number < numbers; number++)
         for (at first = 0; first < count; first += LANES) {
             const REAL *from = rows + number * step + first;
-            REAL *to = lanes + first * numbers + number * LANES;
+            REAL *to = memory + first * held + number * LANES;
             const at real = count - first;
             if (real >= LANES)
                 memcpy(to, from, LANES * sizeof(REAL));
@@ -115,53 +116,47 @@ INLINE void gather(const REAL *rows, at step, at numbers, at count, REAL *lanes)
 }
 
 /* The image that a layer reads, of the values before it. */
-INLINE void move(const layer *l, const REAL *values, REAL *image) {
-    for (at number = 0; number < l->read; number++, image += LANES)
+INLINE void move(const layer *l, REAL *group) {
+    for (at number = 0; number < l->read; number++) {
+        REAL *image = group + (l->image + number) * LANES;
         if (l->from[number] < 0)
             memset(image, 0, LANES * sizeof(REAL));
         else
-            memcpy(image, values + l->from[number] * LANES, LANES * sizeof(REAL));
+            memcpy(image, group + (l->before + l->from[number]) * LANES, LANES * sizeof(REAL));
+    }
 }
 
-/* Outputs [outputs][count] of rows [numbers][count].
-
-   lanes            for the rows
-   images, values   what each layer reads and makes, in lanes; images of layers without `from` are the values before */
-void forward(const layer *layers, int depth, const REAL *params, const REAL *rows, at step, at count, REAL *lanes,
-             REAL *const *images, REAL *const *values, REAL *outputs, at outputs_step) {
-    const at numbers = layers[0].before, width = layers[depth - 1].made;
+/* Outputs [outputs][count] of rows [inputs][count]; `memory` is filled. */
+void forward(const layer *layers, int depth, const REAL *params, const REAL *rows, at step, at inputs, at count,
+             REAL *memory, at held, REAL *outputs, at outputs_step) {
     for (at first = 0; first < count; first += LANES) {
-        if (first % (GROUPS_AT_ONCE * LANES) == 0) {
-            const at left = count - first;
-            gather(rows + first, step, numbers, left < GROUPS_AT_ONCE * LANES ? left : GROUPS_AT_ONCE * LANES,
-                   lanes + first * numbers);
-        }
-        const REAL *made = lanes + first * numbers;
+        REAL *group = memory + first * held;
+        const at left = count - first, most = GROUPS_AT_ONCE * LANES;
+        if (first % most == 0) gather(rows + first, step, inputs, left < most ? left : most, group, held);
         for (int place = 0; place < depth; place++) {
             const layer *l = layers + place;
-            REAL *image = images[place] + first * l->read, *next = values[place] + first * l->made;
-            if (l->from) move(l, made, image);
             const REAL *kernel = params + l->start;
-            l->forward(image, kernel, l->biases ? kernel + l->weights : NULL, next);
-            if (l->apply) l->apply(next, l->made * LANES);
-            made = next;
+            REAL *values = group + l->values * LANES;
+            if (l->from) move(l, group);
+            l->forward(group + l->image * LANES, kernel, l->biases ? kernel + l->weights : NULL, values);
+            if (l->apply) l->apply(values, l->made * LANES);
         }
-        const at real = count - first < LANES ? count - first : LANES;
-        for (at output = 0; output < width; output++)
-            memcpy(outputs + output * outputs_step + first, made + output * LANES, real * sizeof(REAL));
+        const layer *last = layers + depth - 1;
+        for (at output = 0; output < last->made; output++)
+            memcpy(outputs + output * outputs_step + first, group + (last->values + output) * LANES,
+                   (left < LANES ? left : LANES) * sizeof(REAL));
     }
 }
 
 /* Pull seeds [outputs][rows] of the samples first <= i < last back, and write their columns of the table, or add
    their gradients up in `total`.
 
-   images, values   what each layer read and made, in lanes
-   room             for the cotangents of two layers and for a group's part of the table */
-void backward(const layer *layers, int depth, const REAL *params, const REAL *const *images, const REAL *const *values,
-              const REAL *seed, at seed_step, at first, at last, REAL *table, at table_step, double *total, REAL *room,
-              at widest) {
+   room   for the cotangents of two layers, `widest` numbers each, and for a group's part of the table */
+void backward(const layer *layers, int depth, const REAL *params, const REAL *memory, at held, const REAL *seed,
+              at seed_step, at first, at last, REAL *table, at table_step, double *total, REAL *room, at widest) {
     REAL *const part = room + 2 * widest * LANES;
     for (at group = first / LANES; group * LANES < last; group++) {
+        const REAL *own = memory + group * held * LANES;
         const at begin = group * LANES < first ? first - group * LANES : 0;
         const at end = last - group * LANES < LANES ? last - group * LANES : LANES;
         REAL *cotangents = room, *other = room + widest * LANES;
@@ -171,9 +166,9 @@ void backward(const layer *layers, int depth, const REAL *params, const REAL *co
                     lane < begin || lane >= end ? 0 : seed[number * seed_step + group * LANES + lane];
         for (int place = depth - 1;; place--) {
             const layer *l = layers + place;
-            const REAL *image = images[place] + group * l->read * LANES;
+            const REAL *image = own + l->image * LANES;
             const at rows = l->weights + l->biases;
-            if (l->slope) l->slope(values[place] + group * l->made * LANES, cotangents, l->made * LANES);
+            if (l->slope) l->slope(own + l->values * LANES, cotangents, l->made * LANES);
             if (total)
                 l->gradient(image, cotangents, total + l->start, l->biases > 0);
             else if (begin == 0 && end == LANES)

@@ -7,7 +7,6 @@ Layer by layer, NumPy and even C carry every sample's numbers to the memory and 
 from __future__ import annotations
 
 import ctypes
-from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
@@ -22,7 +21,13 @@ from lmrun.curvature.host.layers.base import Layer
 from lmrun.curvature.host.layers.dense import Dense
 from lmrun.curvature.host.layers.shapes import Flatten
 from lmrun.curvature.host.layers.windows import Windows
-from lmrun.curvature.host.native.convolution import REALS, NativeConvolution, native_convolution, steps
+from lmrun.curvature.host.native.convolution import (
+    REALS,
+    NativeConvolution,
+    native_convolution,
+    start_of,
+    steps,
+)
 from lmrun.linalg.threads import each
 
 SOURCE = Path(__file__).with_name("chain.c")
@@ -42,22 +47,23 @@ class _Layer(ctypes.Structure):
 
     _fields_ = (
         *((name, Address) for name in (*FUNCTIONS, "apply", "slope", "places")),
-        *((name, Size) for name in ("before", "read", "made", "start", "weights", "biases")),
+        *(
+            (name, Size)
+            for name in ("read", "made", "before", "image", "values", "start", "weights", "biases")
+        ),
     )
 
 
 class NativePoint(NamedTuple):
-    """A forward pass; arrays are [groups, numbers, lanes] but for the last two.
+    """A forward pass.
 
     Attributes:
-        images: What every layer reads.
-        values: What it makes.
+        memory: All numbers, [groups, numbers, lanes].
         inputs: [..., rows].
         outputs: [width, rows].
     """
 
-    images: list[Array]
-    values: list[Array]
+    memory: Array
     inputs: Array
     outputs: Array
 
@@ -80,20 +86,21 @@ class NativeChain:
 
     Attributes:
         plain: The same in NumPy, for derivatives along a line.
-        layers: Those with parameters.
-        places: For each, where the numbers of its image stand in the values of the one before, [numbers] or
-            `OUTSIDE`; None for all of them as they are.
         compiled: The functions of `chain.c`.
+        layers: The layers with parameters, in C.
         lanes: Samples of a group.
-        structures: The layers in C.
+        held: Numbers of a sample: inputs, images and values.
+        widest: Most of what a layer reads or makes.
+        kept: What C reads and Python must not forget.
     """
 
     plain: Chain
-    layers: Sequence[NativeConvolution]
-    places: Sequence[Places | None]
     compiled: ctypes.CDLL
+    layers: ctypes.Array[_Layer]
     lanes: int
-    structures: Any
+    held: int
+    widest: int
+    kept: Any
 
     @property
     def size(self) -> int:
@@ -106,18 +113,14 @@ class NativeChain:
         return self.plain.scratch
 
     @property
-    def numbers(self) -> int:
-        """What a sample holds: inputs, images, values, and some outputs for the loss."""
-        images = [
-            layer.windows.padded_size
-            for layer, places in zip(self.layers, self.places, strict=True)
-            if places is not None
-        ]
-        return self.plain.inputs + sum(images) + sum(layer.outputs for layer in self.layers) + 3 * self.layers[-1].outputs
+    def width(self) -> int:
+        """Outputs."""
+        return int(self.layers[-1].made)
 
     @property
-    def _widest(self) -> int:
-        return max(max(layer.outputs, layer.windows.padded_size) for layer in self.layers)
+    def numbers(self) -> int:
+        """What is held, and some outputs for the loss."""
+        return self.held + 3 * self.width
 
     def outputs(self, params: Array, inputs: Array) -> Array:
         """See `Propagation`."""
@@ -130,32 +133,21 @@ class NativeChain:
     def at(self, params: Array, inputs: Array) -> NativePoint:
         """See `Propagation`."""
         flat = inputs.reshape(-1, inputs.shape[-1])
-        count, depth = flat.shape[1], len(self.layers)
-        made = lanes = self._lanes(len(flat), flat)
-        images: list[Array] = []
-        values: list[Array] = []
-        for place, layer in enumerate(self.layers):
-            same = self.places[place] is None
-            images.append(made if same else self._lanes(layer.windows.padded_size, flat))
-            made = self._lanes(layer.outputs, flat)
-            values.append(made)
-        outputs = self.scratch.take(self.layers[-1].outputs, count, flat.dtype)
+        count = flat.shape[1]
+        memory = self.scratch.take(-(-count // self.lanes), self.held * self.lanes, flat.dtype)
+        outputs = self.scratch.take(self.width, count, flat.dtype)
         self.compiled.forward(
-            self.structures,
-            ctypes.c_int(depth),
-            _start(np.ascontiguousarray(params)),
+            self.layers,
+            len(self.layers),
+            start_of(np.ascontiguousarray(params)),
             *steps(flat),
+            Size(len(flat)),
             Size(count),
-            _start(lanes),
-            _addresses(images),
-            _addresses(values),
+            start_of(memory),
+            Size(self.held),
             *steps(outputs),
         )
-        return NativePoint(images, values, inputs, outputs)
-
-    def _lanes(self, numbers: int, rows: Array) -> Array:
-        groups = -(-rows.shape[1] // self.lanes)
-        return self.scratch.take(groups, numbers * self.lanes, rows.dtype)
+        return NativePoint(memory, inputs, outputs)
 
     def cotangents(self, params: Array, point: NativePoint, seed: Array) -> Seed:
         """See `Propagation`."""
@@ -169,26 +161,25 @@ class NativeChain:
         """See `Propagation`."""
         total = np.zeros(self.size)
         whole = (0, pulled.cotangents.shape[1])
-        self._backward(point, pulled, whole, (Address(None), Size(0), _start(total)))
+        self._backward(point, pulled, whole, (Address(None), Size(0), start_of(total)))
         return total.astype(pulled.cotangents.dtype)
 
     def _backward(
         self, point: NativePoint, pulled: Seed, rows: tuple[int, int], out: tuple[Any, Any, Any]
     ) -> None:
         used = self.scratch.used
-        most = max(layer.end - layer.start for layer in self.layers)
-        room = self.scratch.take(2 * self._widest + most, self.lanes, pulled.cotangents.dtype)
+        room = self.scratch.take(2 * self.widest + self.size, self.lanes, pulled.cotangents.dtype)
         self.compiled.backward(
-            self.structures,
-            ctypes.c_int(len(self.layers)),
-            _start(pulled.params),
-            _addresses(point.images),
-            _addresses(point.values),
+            self.layers,
+            len(self.layers),
+            start_of(pulled.params),
+            start_of(point.memory),
+            Size(self.held),
             *steps(pulled.cotangents),
             *map(Size, rows),
             *out,
-            _start(room),
-            Size(self._widest),
+            start_of(room),
+            Size(self.widest),
         )
         self.scratch.release(used)
 
@@ -205,27 +196,34 @@ def native_chain(chain: Chain) -> NativeChain | None:
     dtype = dtypes[0]
     natives = each(lambda layer: _native(layer, dtype), chain.layers)
     compiled = library(SOURCE, REAL=REALS[dtype], WHOLE=WHOLES[dtype])
-    layers: list[NativeConvolution] = []
-    places: list[Places | None] = []
-    numbers = np.arange(chain.inputs, dtype=np.int32)
+    if compiled is None:
+        return None
+    structures: list[_Layer] = []
+    kept: list[Any] = []
+    # Where the values before stand, where the next ones can, and the order of those before in the image.
+    before, held, order = 0, chain.inputs, np.arange(chain.inputs, dtype=np.int32)
     for layer, native in zip(chain.layers, natives, strict=True):
         if isinstance(layer, Flatten) and layer.activation is IDENTITY:
-            numbers = numbers.reshape(layer.shape[-1], -1).T.ravel()
+            order = order.reshape(layer.shape[-1], -1).T.ravel()
             continue
         if native is None:
             return None
-        layers.append(native)
-        places.append(_places(native.windows, numbers))
-        numbers = np.arange(native.outputs, dtype=np.int32)
-    if compiled is None:
-        return None
+        places = _places(native.windows, order)
+        image = before if places is None else held
+        values = held if places is None else held + len(places)
+        structures.append(_structure(native, compiled, places, (before, image, values)))
+        kept.append((native, places))
+        before, held, order = values, values + native.outputs, np.arange(native.outputs, dtype=np.int32)
     compiled.lanes.restype = Size
-    before = [chain.inputs, *(layer.outputs for layer in layers[:-1])]
-    structures = [
-        _structure(layer, place, count, compiled)
-        for layer, place, count in zip(layers, places, before, strict=True)
-    ]
-    return NativeChain(chain, layers, places, compiled, compiled.lanes(), (_Layer * len(layers))(*structures))
+    return NativeChain(
+        plain=chain,
+        compiled=compiled,
+        layers=(_Layer * len(structures))(*structures),
+        lanes=compiled.lanes(),
+        held=held,
+        widest=max(max(layer.read, layer.made) for layer in structures),
+        kept=kept,
+    )
 
 
 def _native(layer: Layer, dtype: str) -> NativeConvolution | None:
@@ -247,17 +245,22 @@ def _places(windows: Windows, numbers: Places) -> Places | None:
     return None if np.array_equal(flat, np.arange(len(flat))) else flat
 
 
-def _structure(layer: NativeConvolution, places: Places | None, before: int, compiled: ctypes.CDLL) -> _Layer:
+def _structure(
+    layer: NativeConvolution, compiled: ctypes.CDLL, places: Places | None, stands: tuple[int, int, int]
+) -> _Layer:
     functions = {name: _function(layer.compiled, f"group_{name}") for name in FUNCTIONS}
     if layer.activation is not IDENTITY:
         for name in ("apply", "slope"):
             functions[name] = _function(compiled, f"{name}_{layer.activation.native}")
+    before, image, values = stands
     return _Layer(
         **functions,
         places=None if places is None else places.ctypes.data,
-        before=before,
         read=layer.windows.padded_size,
         made=layer.outputs,
+        before=before,
+        image=image,
+        values=values,
         start=layer.start,
         weights=layer.inputs * layer.units,
         biases=layer.units if layer.bias else 0,
@@ -266,11 +269,3 @@ def _structure(layer: NativeConvolution, places: Places | None, before: int, com
 
 def _function(compiled: ctypes.CDLL, name: str) -> int | None:
     return ctypes.cast(getattr(compiled, name), Address).value
-
-
-def _start(array: Array) -> Address:
-    return Address(array.ctypes.data)
-
-
-def _addresses(arrays: Sequence[Array]) -> Any:
-    return (Address * len(arrays))(*(array.ctypes.data for array in arrays))

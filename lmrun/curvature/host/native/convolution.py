@@ -71,13 +71,13 @@ class NativeConvolution(Matrix):
 
     def _forward(self, params: Array, read: Array, bias: Array | None, out: Array) -> None:
         kernel = np.ascontiguousarray(self.kernel(params))
-        self.compiled.forward(*steps(read), _start(kernel), _start(bias), *steps(out), _count(out))
+        self.compiled.forward(*steps(read), start_of(kernel), start_of(bias), *steps(out), _count(out))
 
     def pull(self, params: Array, read: Array, cotangents: Array, scratch: Scratch) -> Array:
         """K c, added up over the windows that see a number."""
         kernel = np.ascontiguousarray(self.kernel(params))
         image = scratch.like(self.windows.padded_size, cotangents)
-        self.compiled.pull(*steps(cotangents), _start(kernel), *steps(image), _count(image))
+        self.compiled.pull(*steps(cotangents), start_of(kernel), *steps(image), _count(image))
         return self.windows.real(image.reshape(self.windows.channels, *self.windows.padded, -1), scratch)
 
     def table(self, read: Array, cotangents: Array, out: Array) -> None:
@@ -88,7 +88,7 @@ class NativeConvolution(Matrix):
         """The sum of the table over the samples, in float64."""
         total = np.zeros(len(out))
         self.compiled.gradient(
-            *steps(read), *steps(cotangents), _start(total), int(self.bias), _count(cotangents)
+            *steps(read), *steps(cotangents), start_of(total), int(self.bias), _count(cotangents)
         )
         out[...] = total
 
@@ -130,7 +130,8 @@ def native_convolution(
     return NativeConvolution(start, inputs, units, bias, activation, windows, dtype, compiled)
 
 
-def _start(array: Array | None) -> ctypes.c_void_p:
+def start_of(array: Array | None) -> ctypes.c_void_p:
+    """Where an array starts; None for none."""
     return ctypes.c_void_p(None if array is None else array.ctypes.data)
 
 
@@ -143,7 +144,7 @@ def steps(array: Array) -> tuple[Any, Any]:
     step, beside = array.strides
     if array.shape[1] > 1 and beside != array.itemsize:
         raise ValueError(f"samples lie {beside} bytes apart instead of {array.itemsize}")
-    return _start(array), ctypes.c_ssize_t(step // array.itemsize)
+    return start_of(array), ctypes.c_ssize_t(step // array.itemsize)
 
 
 def _count(array: Array) -> ctypes.c_ssize_t:
