@@ -256,7 +256,15 @@ def draw_on_host(
     rows: Rows, places: NDArray[np.integer], factors: NDArray[np.floating]
 ) -> tuple[Rows, float]:
     """See `Draw`; the rows are arrays."""
+    drawn, weight = draw_as_they_are(rows, places, factors)
+    return drawn._replace(inputs=np.ascontiguousarray(drawn.inputs)), weight
+
+
+def draw_as_they_are(
+    rows: Rows, places: NDArray[np.integer], factors: NDArray[np.floating]
+) -> tuple[Rows, float]:
+    """See `Draw`; in memory the numbers of a sample stay side by side."""
     weights = factors.astype(rows.weights.dtype) * rows.weights.take(places)
-    drawn = np.swapaxes(rows.inputs.take(places, axis=0), 0, -1)
+    inputs = np.swapaxes(rows.inputs.take(places, axis=0), 0, -1)
     weight = float(np.sum(weights, dtype=np.float64))
-    return Rows(np.ascontiguousarray(drawn), rows.targets.take(places, axis=0), weights), weight
+    return Rows(inputs, rows.targets.take(places, axis=0), weights), weight

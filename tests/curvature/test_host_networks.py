@@ -133,7 +133,7 @@ def test_pieces_have_the_gradient_once(monkeypatch):
 def test_chunks_have_the_rows_of_a_piece_as_long_as_their_values_fit(monkeypatch):
     network = network_of((28, 28, 1), conv(6, 3, strides=2), conv(1, 4))
     # Of a chain in C the values are less.
-    monkeypatch.setattr(module, "native_chain", lambda chain: None)
+    monkeypatch.setattr(module, "native_chain", lambda *_: None)
     kernels = host_kernels(network, MeanSquaredError())
     values = 8 * kernels.layers.numbers
     expected = {

@@ -1,6 +1,7 @@
 """Whole chains in C against the same layers one by one."""
 
 import shutil
+from math import prod
 
 import keras
 import numpy as np
@@ -43,7 +44,11 @@ def chain_for(image, layers, dtype="float64"):
     for layer in layers:
         layer.dtype_policy = keras.DTypePolicy(dtype)
     network = randomized(keras.Sequential([keras.Input(image, dtype=dtype), *layers]))
-    return network, chain_of(Graph(network), int(np.prod(image)))
+    return network, chain_of(Graph(network), prod(image))
+
+
+def in_c(image, plain):
+    return native_chain(plain, (image[-1], *image[:-1]))
 
 
 @pytest.fixture(scope="module", params=NETWORKS)
@@ -53,7 +58,7 @@ def chains(request):
 
     def both(dtype):
         network, plain = chain_for(image, layers(), dtype)
-        native = native_chain(plain)
+        native = in_c(image, plain)
         assert native is not None
         return np.asarray(network.params()).astype(dtype), plain, native
 
@@ -74,11 +79,11 @@ def derivatives(chain, params, inputs, pieces, dtype):
     outputs = point.outputs.copy()
     gradient = chain.gradient(point, chain.cotangents(params, point, seed.copy()))
     pulled = chain.cotangents(params, point, seed.copy())
-    wide = np.full((chain.size, inputs.shape[1] + 3), np.nan, dtype)
+    wide = np.full((chain.size, inputs.shape[-1] + 3), np.nan, dtype)
     for piece in pieces:
         chain.table(point, pulled, piece, wide[:, piece])
-    assert np.isnan(wide[:, inputs.shape[1] :]).all()
-    return outputs, gradient, wide[:, : inputs.shape[1]]
+    assert np.isnan(wide[:, inputs.shape[-1] :]).all()
+    return outputs, gradient, wide[:, : inputs.shape[-1]]
 
 
 @pytest.mark.parametrize("dtype", TOLERANCE)
@@ -114,11 +119,28 @@ def test_samples_that_are_missing_to_a_group_change_nothing(chains):
     assert np.isfinite(table).all()
 
 
+@pytest.mark.parametrize("dtype", TOLERANCE)
+@pytest.mark.parametrize("rows", ROWS)
+@pytest.mark.parametrize("image", [(5, 4, 3), (20, 1), (5, 5, 1)], ids=str)
+def test_samples_that_lie_one_after_the_other_make_the_same(image, rows, dtype):
+    """They are transposed in squares of a group's width, and what is left of them number by number."""
+    layer = keras.layers.Conv1D if len(image) == 2 else conv
+    network, plain = chain_for(image, [layer(2, 3, activation="tanh"), flatten()], dtype)
+    native, params = in_c(image, plain), np.asarray(network.params()).astype(dtype)
+    samples = np.random.default_rng(rows).normal(size=(rows + 1, *image)).astype(dtype)
+    by_sample = np.swapaxes(samples, 0, -1)[..., 1:]
+    by_number = np.ascontiguousarray(by_sample)
+    pieces = [slice(0, rows)]
+    ours, theirs = (derivatives(native, params, inputs, pieces, dtype) for inputs in (by_sample, by_number))
+    for one, other in zip(ours, theirs, strict=True):
+        np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "linear"])
 def test_every_slope(name):
     """Those in C are those in NumPy; a chain with another one is none in C."""
     network, plain = chain_for((3, 3, 1), [conv(2, 2, activation=name), flatten(), dense(1)])
-    native = native_chain(plain)
+    native = in_c((3, 3, 1), plain)
     if ACTIVATIONS[name].native is None:
         assert native is None
         return
@@ -141,7 +163,7 @@ def test_every_slope(name):
     ids=lambda item: item[0],
 )
 def test_what_is_no_chain_in_c(layers):
-    assert native_chain(chain_for((4, 4, 1), layers[1]())[1]) is None
+    assert in_c((4, 4, 1), chain_for((4, 4, 1), layers[1]())[1]) is None
 
 
 @pytest.mark.parametrize("missing", ["chain", "dense"])
@@ -149,4 +171,4 @@ def test_without_a_compiler_there_is_none(missing, monkeypatch):
     _, plain = chain_for((4, 4, 1), [conv(1, 2), flatten(), dense(1)])
     name = "library" if missing == "chain" else "native_convolution"
     monkeypatch.setattr(module, name, lambda *_, **__: None)
-    assert native_chain(plain) is None
+    assert in_c((4, 4, 1), plain) is None

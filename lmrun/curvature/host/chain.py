@@ -50,6 +50,8 @@ class Chain:
         numbers: Of a sample: its inputs, values, slopes and cotangents, and what layers hold besides.
     """
 
+    any_order = False
+
     layers: tuple[Layer, ...]
     size: int
     inputs: int

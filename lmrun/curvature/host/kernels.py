@@ -14,6 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from lmrun.curvature.batch import draw_as_they_are
 from lmrun.curvature.graph import Call, Graph
 from lmrun.curvature.host.base import NumpyKernels, silent
 from lmrun.curvature.host.chain import chain_of
@@ -81,6 +82,8 @@ class HostKernels(NumpyKernels):
     def __init__(self, network: Network, loss: Loss, layers: Propagation, known: HostLoss) -> None:
         super().__init__(network, loss)
         self.layers = layers
+        if layers.any_order:
+            self.draw = draw_as_they_are
         self.host_loss = known
         self.value = self.host_value
         self.value_and_gradient = self.host_value_and_gradient
@@ -258,8 +261,8 @@ class HostKernels(NumpyKernels):
 def host_kernels(network: Network, loss: Loss) -> HostKernels | None:
     """Return the kernels of a model in NumPy; None unless layers and loss are there in NumPy."""
     known = host_loss(loss)
-    inputs = prod(network.model.inputs[0].shape[1:])
-    chain = None if known is None else chain_of(Graph(network), inputs)
+    shape = network.model.inputs[0].shape[1:]
+    chain = None if known is None else chain_of(Graph(network), prod(shape))
     if known is None or chain is None:
         return None
-    return HostKernels(network, loss, native_chain(chain) or chain, known)
+    return HostKernels(network, loss, native_chain(chain, (*shape[-1:], *shape[:-1])) or chain, known)

@@ -48,6 +48,11 @@ class Propagation(Protocol):
         ...
 
     @property
+    def any_order(self) -> bool:
+        """Whether inputs may lie in memory sample by sample, instead of number by number."""
+        ...
+
+    @property
     def numbers(self) -> int:
         """What a sample takes of the memory, in numbers."""
         ...

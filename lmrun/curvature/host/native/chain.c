@@ -23,7 +23,10 @@
 #define INLINE static inline __attribute__((always_inline))
 #define GROUPS_AT_ONCE 8 /* rows are read by as many lines of the cache */
 
+
 typedef ptrdiff_t at;
+typedef REAL wide __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
+typedef WHOLE wholes __attribute__((vector_size(BYTES)));
 
 typedef struct {
     void (*forward)(const REAL *image, const REAL *kernel, const REAL *bias, REAL *made);
@@ -40,46 +43,41 @@ typedef struct {
 
 at lanes(void) { return LANES; }
 
-/* exp(x) = 2^k exp(r), |r| <= ln 2 / 2, for |x| <= 700 (float 87); ln 2 in two parts as by Cody and Waite, Software
-   Manual for the Elementary Functions (1980), chapter 6, Taylor's series of exp(r) up to its last bit. Not a number
-   stays that. Loops over it become loops over vectors, as those over exp of the C library do not. */
-INLINE REAL exponential(REAL x) {
-    static const double inverse_factorials[] = {1, 1, 1. / 2, 1. / 6, 1. / 24, 1. / 120, 1. / 720, 1. / 5040,
-                                                1. / 40320, 1. / 362880, 1. / 3628800, 1. / 39916800,
-                                                1. / 479001600, 1. / 6227020800.};
+/* exp(x) = 2^k (1 + rest), rest = exp(r) - 1, |r| <= ln 2 / 2, for |x| <= 700 (float 87); ln 2 in two parts as by Cody
+   and Waite, Software Manual for the Elementary Functions (1980), chapter 6, Taylor's series up to the last bit. What
+   is not a number stays that. Loops over it become loops over vectors, as those over the C library's do not. */
+INLINE REAL exponential(REAL x, REAL *rest) {
+    static const double inverse_factorials[] = {1,           1. / 2,       1. / 6,        1. / 24,       1. / 120,
+                                                1. / 720,    1. / 5040,    1. / 40320,    1. / 362880,   1. / 3628800,
+                                                1. / 39916800, 1. / 479001600, 1. / 6227020800.};
     const REAL shift = SINGLE ? 0x1.8p23 : 0x1.8p52; /* added and taken away, it rounds to the next integer */
     const REAL shifted = x * (REAL)1.44269504088896340736 + shift, k = shifted - shift;
     const REAL r = x - k * (REAL)(SINGLE ? 0.693359375 : 6.93145751953125e-1) -
                    k * (REAL)(SINGLE ? -2.12194440e-4 : 1.42860682030941723212e-6);
     REAL series = 0;
-#pragma GCC unroll 14
-    for (int i = SINGLE ? 7 : 13; i >= 0; i--) series = series * r + (REAL)inverse_factorials[i];
+#pragma GCC unroll 13
+    for (int i = SINGLE ? 6 : 12; i >= 0; i--) series = series * r + (REAL)inverse_factorials[i];
     union { REAL real; WHOLE whole; } power = {shifted};
     power.whole = (power.whole << (SINGLE ? 23 : 52)) + (SINGLE ? (WHOLE)127 << 23 : (WHOLE)1023 << 52);
-    return series * power.real;
+    *rest = series * r;
+    return power.real;
 }
 
-/* tanh(x) = 1 - 2 / (exp(2 x) + 1), near zero x + x^3 P(x^2) / Q(x^2); P, Q and the limit are those of Moshier, Methods
-   and Programs for Mathematical Functions (1989), Cephes' tanhf.c and tanh.c. */
+/* tanh(x) = e / (e + 2), e = exp(2 x) - 1, whose relative error is small near zero, too. */
 INLINE REAL hyperbolic_tangent(REAL x) {
-    const REAL size = x < 0 ? -x : x, z = x * x;
-    const REAL beyond = 1 - 2 / (exponential(size > 20 ? 40 : 2 * size) + 1);
-    REAL near;
-    if (SINGLE)
-        near = (((REAL)-5.70498872745e-3 * z + (REAL)2.06390887954e-2) * z + (REAL)-5.37397155531e-2) * z * z +
-               (REAL)1.33314422036e-1 * z + (REAL)-3.33332819422e-1;
-    else
-        near = (((REAL)-9.64399179425052238628e-1 * z + (REAL)-9.92877231001918586564e1) * z +
-                (REAL)-1.61468768441708447952e3) /
-               (((z + (REAL)1.12811678491632931402e2) * z + (REAL)2.23548839060100448583e3) * z +
-                (REAL)4.84406305325125486048e3);
-    return size < (REAL)0.625 ? x + x * z * near : x < 0 ? -beyond : beyond;
+    const REAL size = x < 0 ? -x : x;
+    REAL rest;
+    const REAL power = exponential(size > 20 ? 40 : 2 * size, &rest), e = power * rest + (power - 1);
+    const REAL y = e / (e + 2);
+    return x < 0 ? -y : y;
 }
 
 /* 1 / (1 + exp(-x)) by exp(-|x|) <= 1 alone: nothing overflows. */
 INLINE REAL logistic(REAL x) {
     const REAL size = x < 0 ? -x : x;
-    const REAL small = exponential(size > (SINGLE ? 87 : 700) ? (SINGLE ? -87 : -700) : -size);
+    REAL rest;
+    const REAL power = exponential(size > (SINGLE ? 87 : 700) ? (SINGLE ? -87 : -700) : -size, &rest);
+    const REAL small = power * rest + power;
     return (x < 0 ? small : 1) / (1 + small);
 }
 
@@ -102,8 +100,8 @@ ACTIVATION(sigmoid, logistic(z), (y * (1 - y)))
 ACTIVATION(relu, (z < 0 ? 0 : z), (REAL)(y > 0))
 
 /* Rows to lanes; what is missing to a whole group repeats the last sample, so that it is finite if that is. */
-INLINE void gather(const REAL *rows, at step, at numbers, at count, REAL *memory, at held) {
-    for (at number = 0; number < numbers; number++)
+INLINE void gather(const REAL *rows, at step, at inputs, at count, REAL *memory, at held) {
+    for (at number = 0; number < inputs; number++)
         for (at first = 0; first < count; first += LANES) {
             const REAL *from = rows + number * step + first;
             REAL *to = memory + first * held + number * LANES;
@@ -113,6 +111,39 @@ INLINE void gather(const REAL *rows, at step, at numbers, at count, REAL *memory
             else
                 for (at lane = 0; lane < LANES; lane++) to[lane] = from[lane < real ? lane : real - 1];
         }
+}
+
+/* The same of samples [count][inputs], whose i-th number is the order[i]-th of a group: squares of LANES samples and
+   numbers are transposed by exchanging what lies across the diagonals of squares in them, larger and larger ones. */
+INLINE void gather_samples(const REAL *samples, at step, const int *order, at inputs, at count, REAL *group) {
+    at number = 0;
+#ifndef __clang__ /* it cannot shuffle so */
+    for (; number + LANES <= inputs; number += LANES) {
+        wide square[LANES];
+        for (at lane = 0; lane < LANES; lane++)
+            square[lane] = *(const wide *)(samples + (lane < count ? lane : count - 1) * step + number);
+#pragma GCC unroll 4
+        for (at size = 1; size < LANES; size *= 2) {
+            wholes upper, lower;
+#pragma GCC unroll 16
+            for (at lane = 0; lane < LANES; lane++) {
+                upper[lane] = lane & size ? LANES + lane - size : lane;
+                lower[lane] = lane & size ? LANES + lane : lane + size;
+            }
+#pragma GCC unroll 16
+            for (at lane = 0; lane < LANES; lane++)
+                if (!(lane & size)) {
+                    const wide one = square[lane], other = square[lane + size];
+                    square[lane] = __builtin_shuffle(one, other, upper);
+                    square[lane + size] = __builtin_shuffle(one, other, lower);
+                }
+        }
+        for (at lane = 0; lane < LANES; lane++) *(wide *)(group + order[number + lane] * LANES) = square[lane];
+    }
+#endif
+    for (; number < inputs; number++)
+        for (at lane = 0; lane < LANES; lane++)
+            group[order[number] * LANES + lane] = samples[(lane < count ? lane : count - 1) * step + number];
 }
 
 /* The image that a layer reads, of the values before it. */
@@ -126,13 +157,16 @@ INLINE void move(const layer *l, REAL *group) {
     }
 }
 
-/* Outputs [outputs][count] of rows [inputs][count]; `memory` is filled. */
-void forward(const layer *layers, int depth, const REAL *params, const REAL *rows, at step, at inputs, at count,
-             REAL *memory, at held, REAL *outputs, at outputs_step) {
+/* Outputs [outputs][count] of rows [inputs][count], with an order of samples [count][inputs]; `memory` is filled. */
+void forward(const layer *layers, int depth, const REAL *params, const REAL *rows, at step, const int *order, at inputs,
+             at count, REAL *memory, at held, REAL *outputs, at outputs_step) {
     for (at first = 0; first < count; first += LANES) {
         REAL *group = memory + first * held;
         const at left = count - first, most = GROUPS_AT_ONCE * LANES;
-        if (first % most == 0) gather(rows + first, step, inputs, left < most ? left : most, group, held);
+        if (order)
+            gather_samples(rows + first * step, step, order, inputs, left, group);
+        else if (first % most == 0)
+            gather(rows + first, step, inputs, left < most ? left : most, group, held);
         for (int place = 0; place < depth; place++) {
             const layer *l = layers + place;
             const REAL *kernel = params + l->start;

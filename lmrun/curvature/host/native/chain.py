@@ -91,8 +91,11 @@ class NativeChain:
         lanes: Samples of a group.
         held: Numbers of a sample: inputs, images and values.
         widest: Most of what a layer reads or makes.
+        order: Where each number of a sample stands here, with channels first [inputs].
         kept: What C reads and Python must not forget.
     """
+
+    any_order = True
 
     plain: Chain
     compiled: ctypes.CDLL
@@ -100,6 +103,7 @@ class NativeChain:
     lanes: int
     held: int
     widest: int
+    order: Places
     kept: Any
 
     @property
@@ -132,16 +136,19 @@ class NativeChain:
 
     def at(self, params: Array, inputs: Array) -> NativePoint:
         """See `Propagation`."""
-        flat = inputs.reshape(-1, inputs.shape[-1])
-        count = flat.shape[1]
-        memory = self.scratch.take(-(-count // self.lanes), self.held * self.lanes, flat.dtype)
-        outputs = self.scratch.take(self.width, count, flat.dtype)
+        count = inputs.shape[-1]
+        samples = inputs.swapaxes(0, -1)
+        by_sample = samples.flags.c_contiguous and count > 1
+        rows = samples.reshape(count, -1) if by_sample else inputs.reshape(-1, count)
+        memory = self.scratch.take(-(-count // self.lanes), self.held * self.lanes, rows.dtype)
+        outputs = self.scratch.take(self.width, count, rows.dtype)
         self.compiled.forward(
             self.layers,
             len(self.layers),
             start_of(np.ascontiguousarray(params)),
-            *steps(flat),
-            Size(len(flat)),
+            *steps(rows),
+            start_of(self.order if by_sample else None),
+            Size(self.plain.inputs),
             Size(count),
             start_of(memory),
             Size(self.held),
@@ -188,8 +195,13 @@ class NativeChain:
         return self.plain.along(params, direction, self.plain.at(params, point.inputs))
 
 
-def native_chain(chain: Chain) -> NativeChain | None:
-    """Return a chain in C; None unless it has convolutions in C, and nothing that is not there."""
+def native_chain(chain: Chain, shape: tuple[int, ...]) -> NativeChain | None:
+    """Return a chain in C; None unless it has convolutions in C, and nothing that is not there.
+
+    Args:
+        chain: The layers.
+        shape: Of a sample, its channels first.
+    """
     dtypes = [layer.dtype for layer in chain.layers if isinstance(layer, NativeConvolution)]
     if not dtypes:
         return None
@@ -222,6 +234,7 @@ def native_chain(chain: Chain) -> NativeChain | None:
         lanes=compiled.lanes(),
         held=held,
         widest=max(max(layer.read, layer.made) for layer in structures),
+        order=np.moveaxis(np.arange(chain.inputs, dtype=np.int32).reshape(shape), 0, -1).ravel(),
         kept=kept,
     )
 
