@@ -164,7 +164,7 @@ def test_bands_add_up(monkeypatch):
         ]
 
     whole = everything()
-    monkeypatch.setattr(module, "BAND_BYTES", 13 * kernels._value_bytes(8))
+    monkeypatch.setattr(type(kernels.layers), "band_bytes", 13 * kernels._value_bytes(8))
     assert [len(band.weights) for band in kernels._all_bands(*rows)] == [16, 16, 5]
     assert_same(everything(), whole)
 
@@ -173,7 +173,7 @@ def test_bands_draw_each_from_a_key_of_its_own(monkeypatch):
     kernels, _, _, _, rows = case_of(
         network_of((6, 6, 1), conv(2, 3)), rows=37, loss=Projected(SPARSE, 1), targets="labels"
     )
-    monkeypatch.setattr(module, "BAND_BYTES", 1)
+    monkeypatch.setattr(type(kernels.layers), "band_bytes", 1)
     keys = [tuple(band.key) for band in kernels._all_bands(*rows, KEY)]
     assert keys == [(int(KEY[0]) + number, int(KEY[1])) for number in range(3)]
 

@@ -172,3 +172,33 @@ def test_without_a_compiler_there_is_none(missing, monkeypatch):
     name = "library" if missing == "chain" else "native_convolution"
     monkeypatch.setattr(module, name, lambda *_, **__: None)
     assert in_c((4, 4, 1), plain) is None
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_elementary_functions_are_right_to_their_last_bits(dtype):
+    """Against long doubles, in units of the last place; NumPy's own reach 1.4 and 2.1."""
+    rng = np.random.default_rng(0)
+    z = np.concatenate([rng.uniform(-30, 30, 5000), rng.normal(size=5000) * 10.0 ** rng.uniform(-8, 1, 5000)])
+    z = z.astype(dtype)
+    exact = {"tanh": np.tanh, "sigmoid": lambda z: 1 / (1 + np.exp(-z)), "relu": lambda z: np.maximum(z, 0)}
+    for name, function in exact.items():
+        expected = function(z.astype(np.longdouble))
+        away = np.abs(applied(name, z) - expected) / np.spacing(np.abs(expected).astype(dtype))
+        assert away.max() < 4
+
+
+@pytest.mark.parametrize("dtype", TOLERANCE)
+def test_elementary_functions_at_their_ends(dtype):
+    z = np.array([np.nan, np.inf, -np.inf, 1024, -1024, 0], dtype)
+    np.testing.assert_array_equal(applied("tanh", z), [np.nan, 1, -1, 1, -1, 0])
+    np.testing.assert_allclose(applied("sigmoid", z), [np.nan, 1, 0, 1, 0, 0.5], atol=1e-37)
+    np.testing.assert_array_equal(applied("relu", z), [np.nan, np.inf, 0, 1024, 0, 0])
+
+
+def applied(name, z):
+    compiled = module.library(
+        module.SOURCE, REAL=module.REALS[z.dtype.name], WHOLE=module.WHOLES[z.dtype.name]
+    )
+    made = z.copy()
+    getattr(compiled, f"apply_{name}")(module.start_of(made), module.Size(len(made)))
+    return made

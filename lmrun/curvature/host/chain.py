@@ -51,6 +51,10 @@ class Chain:
     """
 
     any_order = False
+    band_bytes = 20 * 2**20
+    """A step on 6,000 images, layer by layer, takes 143 ms with bands of 64 rows, 97 with 128, 82 with 224,
+    78 with 336 to 368, 83 with 512. Shorter calls spend more of their time in Python, where one thread at a
+    time is; longer ones leave the cache."""
 
     layers: tuple[Layer, ...]
     size: int

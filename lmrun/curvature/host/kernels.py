@@ -38,10 +38,6 @@ PIECE_BYTES = (2**20, 2**22)
 all threads (docs/benchmarks.md)."""
 MOST_BYTES = 2**26
 """Of a chunk's values, however few rows that are."""
-BAND_BYTES = 20 * 2**20
-"""Of a band's values: a step on 6,000 images takes 143 ms with bands of 64 rows, 97 with 128, 82 with 224, 78
-with 336 to 368, 83 with 512. Shorter calls spend more of their time in Python, where one thread at a time is;
-longer ones leave the cache."""
 
 
 class Band(NamedTuple):
@@ -184,14 +180,14 @@ class HostKernels(NumpyKernels):
                         value, gradient = 0.0, None if gradient is None else np.zeros_like(gradient)
 
     def _bands(self, begun: int, whole: Band) -> Iterator[Band]:
-        """Cut a chunk into equal parts of at most `BAND_BYTES`; each draws from a key of its own.
+        """Cut a chunk into equal parts of at most `band_bytes`; each draws from a key of its own.
 
         Args:
             begun: Where the scratch memory begins that each of them overwrites.
             whole: The chunk.
         """
         inputs, targets, weights, key = whole
-        rows, most = len(weights), max(1, BAND_BYTES // self._value_bytes(inputs.itemsize))
+        rows, most = len(weights), max(1, self.layers.band_bytes // self._value_bytes(inputs.itemsize))
         length = self.multiple * -(-rows // (self.multiple * -(-rows // most)))
         for number, start in enumerate(range(0, rows, length)):
             self.layers.scratch.release(begun)

@@ -48,6 +48,11 @@ class Propagation(Protocol):
         ...
 
     @property
+    def band_bytes(self) -> int:
+        """How much memory the rows of one call should take."""
+        ...
+
+    @property
     def any_order(self) -> bool:
         """Whether inputs may lie in memory sample by sample, instead of number by number."""
         ...

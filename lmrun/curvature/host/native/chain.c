@@ -4,7 +4,8 @@
    memory   [groups][held][LANES]   all numbers of a group, its samples side by side: inputs, images and values
    rows     [numbers][rows]         what the rest of lmrun has, `step` numbers from one row to the next
 
-   REAL, and WHOLE, the unsigned integer of its length, are given to the compiler; the layers' own functions are those of convolution.c. */
+   REAL, and WHOLE, the unsigned integer of its length, are given to the compiler; the layers' own functions are those
+   of convolution.c. */
 
 #include <stddef.h>
 #include <stdint.h>
@@ -18,11 +19,9 @@
 #define BYTES 16
 #endif
 #define LANES ((at)(BYTES / sizeof(REAL)))
-
 #define SINGLE (sizeof(REAL) == 4)
 #define INLINE static inline __attribute__((always_inline))
 #define GROUPS_AT_ONCE 8 /* rows are read by as many lines of the cache */
-
 
 typedef ptrdiff_t at;
 typedef REAL wide __attribute__((vector_size(BYTES), aligned(sizeof(REAL)), may_alias));
@@ -35,21 +34,23 @@ typedef struct {
     void (*gradient)(const REAL *image, const REAL *made, double *total, int bias);
     void (*apply)(REAL *values, at count); /* f; none for the identity */
     void (*slope)(const REAL *values, REAL *cotangents, at count);
-    const int *from;                         /* [read]: which number before stands there, below 0 zero; none for all as they are */
-    at read, made;                         /* numbers: of the padded image, and of the outputs */
-    at before, image, values;              /* where they stand in a group: the values before, the image, the outputs */
-    at start, weights, biases;               /* of the parameters: the first, how many in K, and in b */
+    const int *from;           /* [read]: which number before stands there, below 0 zero; none for all as they are */
+    at read, made;             /* numbers: of the padded image, and of the outputs */
+    at before, image, values;  /* where they stand in a group: the values before, the image, the outputs */
+    at start, weights, biases; /* of the parameters: the first, how many in K, and in b */
 } layer;
 
 at lanes(void) { return LANES; }
+
+#define SIZE(x) ((REAL)__builtin_fabs(x))
 
 /* exp(x) = 2^k (1 + rest), rest = exp(r) - 1, |r| <= ln 2 / 2, for |x| <= 700 (float 87); ln 2 in two parts as by Cody
    and Waite, Software Manual for the Elementary Functions (1980), chapter 6, Taylor's series up to the last bit. What
    is not a number stays that. Loops over it become loops over vectors, as those over the C library's do not. */
 INLINE REAL exponential(REAL x, REAL *rest) {
-    static const double inverse_factorials[] = {1,           1. / 2,       1. / 6,        1. / 24,       1. / 120,
-                                                1. / 720,    1. / 5040,    1. / 40320,    1. / 362880,   1. / 3628800,
-                                                1. / 39916800, 1. / 479001600, 1. / 6227020800.};
+    static const double inverse_factorials[] = {
+        1,          1. / 2,      1. / 6,       1. / 24,       1. / 120,       1. / 720,        1. / 5040,
+        1. / 40320, 1. / 362880, 1. / 3628800, 1. / 39916800, 1. / 479001600, 1. / 6227020800.};
     const REAL shift = SINGLE ? 0x1.8p23 : 0x1.8p52; /* added and taken away, it rounds to the next integer */
     const REAL shifted = x * (REAL)1.44269504088896340736 + shift, k = shifted - shift;
     const REAL r = x - k * (REAL)(SINGLE ? 0.693359375 : 6.93145751953125e-1) -
@@ -65,18 +66,17 @@ INLINE REAL exponential(REAL x, REAL *rest) {
 
 /* tanh(x) = e / (e + 2), e = exp(2 x) - 1, whose relative error is small near zero, too. */
 INLINE REAL hyperbolic_tangent(REAL x) {
-    const REAL size = x < 0 ? -x : x;
+    const REAL twice = 2 * SIZE(x);
     REAL rest;
-    const REAL power = exponential(size > 20 ? 40 : 2 * size, &rest), e = power * rest + (power - 1);
-    const REAL y = e / (e + 2);
-    return x < 0 ? -y : y;
+    const REAL power = exponential(40 < twice ? 40 : twice, &rest), e = power * rest + (power - 1);
+    return (REAL)__builtin_copysign(e / (e + 2), x);
 }
 
 /* 1 / (1 + exp(-x)) by exp(-|x|) <= 1 alone: nothing overflows. */
 INLINE REAL logistic(REAL x) {
-    const REAL size = x < 0 ? -x : x;
+    const REAL size = SIZE(x), most = SINGLE ? 87 : 700;
     REAL rest;
-    const REAL power = exponential(size > (SINGLE ? 87 : 700) ? (SINGLE ? -87 : -700) : -size, &rest);
+    const REAL power = exponential(-(most < size ? most : size), &rest);
     const REAL small = power * rest + power;
     return (x < 0 ? small : 1) / (1 + small);
 }

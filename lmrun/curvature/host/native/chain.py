@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from lmrun.c_compiler import library
 from lmrun.curvature.host.activations import IDENTITY
-from lmrun.curvature.host.chain import Array, Chain, Line
+from lmrun.curvature.host.chain import Chain
 from lmrun.curvature.host.layers.base import Layer
 from lmrun.curvature.host.layers.dense import Dense
 from lmrun.curvature.host.layers.shapes import Flatten
@@ -28,6 +28,7 @@ from lmrun.curvature.host.native.convolution import (
     start_of,
     steps,
 )
+from lmrun.curvature.host.propagation import Array, Line
 from lmrun.linalg.threads import each
 
 SOURCE = Path(__file__).with_name("chain.c")
@@ -96,6 +97,9 @@ class NativeChain:
     """
 
     any_order = True
+    band_bytes = 2**22
+    """A step on 6,000 images takes 61 ms with bands of 336 or 512 rows, 63 with 256 or 1,000, 65 with
+    192."""
 
     plain: Chain
     compiled: ctypes.CDLL

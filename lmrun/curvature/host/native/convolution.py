@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from lmrun.c_compiler import library
 from lmrun.curvature.host.activations import Activation
@@ -130,7 +131,7 @@ def native_convolution(
     return NativeConvolution(start, inputs, units, bias, activation, windows, dtype, compiled)
 
 
-def start_of(array: Array | None) -> ctypes.c_void_p:
+def start_of(array: NDArray[Any] | None) -> ctypes.c_void_p:
     """Where an array starts; None for none."""
     return ctypes.c_void_p(None if array is None else array.ctypes.data)
 
