@@ -130,10 +130,13 @@ def test_samples_that_lie_one_after_the_other_make_the_same(image, rows, dtype):
     samples = np.random.default_rng(rows).normal(size=(rows + 1, *image)).astype(dtype)
     by_sample = np.swapaxes(samples, 0, -1)[..., 1:]
     by_number = np.ascontiguousarray(by_sample)
-    pieces = [slice(0, rows)]
-    ours, theirs = (derivatives(native, params, inputs, pieces, dtype) for inputs in (by_sample, by_number))
-    for one, other in zip(ours, theirs, strict=True):
-        np.testing.assert_array_equal(one, other)
+    expected = derivatives(native, params, by_number, [slice(0, rows)], dtype)
+    # Every second sample of twice as many, and samples whose numbers lie apart.
+    apart = np.repeat(samples, 2, axis=0)[2::2], np.repeat(samples, 2, axis=1)[1:, ::2]
+    for inputs in (by_sample, *(np.swapaxes(each, 0, -1) for each in apart)):
+        made = derivatives(native, params, inputs, [slice(0, rows)], dtype)
+        for one, other in zip(made, expected, strict=True):
+            np.testing.assert_array_equal(one, other)
 
 
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "linear"])

@@ -141,9 +141,7 @@ class NativeChain:
     def at(self, params: Array, inputs: Array) -> NativePoint:
         """See `Propagation`."""
         count = inputs.shape[-1]
-        samples = inputs.swapaxes(0, -1)
-        by_sample = samples.flags.c_contiguous and count > 1
-        rows = samples.reshape(count, -1) if by_sample else inputs.reshape(-1, count)
+        rows, order = self._rows(inputs)
         memory = self.scratch.take(-(-count // self.lanes), self.held * self.lanes, rows.dtype)
         outputs = self.scratch.take(self.width, count, rows.dtype)
         self.compiled.forward(
@@ -151,7 +149,7 @@ class NativeChain:
             len(self.layers),
             start_of(np.ascontiguousarray(params)),
             *steps(rows),
-            start_of(self.order if by_sample else None),
+            start_of(order),
             Size(self.plain.inputs),
             Size(count),
             start_of(memory),
@@ -159,6 +157,16 @@ class NativeChain:
             *steps(outputs),
         )
         return NativePoint(memory, inputs, outputs)
+
+    def _rows(self, inputs: Array) -> tuple[Array, Places | None]:
+        """Samples side by side, number by number; or with an order one after the other."""
+        count = inputs.shape[-1]
+        if count == 1 or inputs.strides[-1] == inputs.itemsize:
+            return inputs.reshape(-1, count), None
+        samples = inputs.swapaxes(0, -1)
+        if samples[0].flags.c_contiguous:
+            return samples.reshape(count, -1), self.order
+        return np.ascontiguousarray(inputs).reshape(-1, count), None
 
     def cotangents(self, params: Array, point: NativePoint, seed: Array) -> Seed:
         """See `Propagation`."""
