@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Any, NamedTuple
 
 import tensorflow as tf
 
 from lmrun.curvature.chunks import Chunks, Linearized
-from lmrun.curvature.compiled import Compiled
+from lmrun.curvature.compiled import Compiled, CompiledNest
 from lmrun.curvature.diagonal import squared_blocks
 from lmrun.curvature.jacobian import watched_forward
 from lmrun.curvature.kernels import ZERO, Kernels
@@ -56,8 +57,10 @@ class MatrixFree:
     def __init__(self, kernels: Kernels, algebra: Algebra) -> None:
         self.kernels = kernels
         self.algebra = algebra
-        self.fuse = not kernels.graph.has_loops
-        self.product = Compiled(self.plain_product, fuse=self.fuse)
+        fuse = not kernels.graph.has_loops
+        self.product = Compiled(self.plain_product, fuse=fuse)
+        # Loops of equal networks are one function then, in a process that fits again and again.
+        self.compiler = partial(CompiledNest, fuse=fuse)
         self.anchor = Compiled(self.plain_anchor)
         self.bare_anchor = Compiled(self.plain_bare_anchor)
         # Every access makes another bound method; the compiled loops are found by these.
@@ -93,13 +96,13 @@ class MatrixFree:
 
         algebra, whole = self.algebra, self.algebra.adopt(gradient)
         if selection is None:
-            product = Product(apply, self._all_chunks, stacked, self.fuse)
+            product = Product(apply, self._all_chunks, stacked, self.compiler)
             return Linearized(algebra.matrix_free(product, gradient, diagonal), whole)
         some = Product(
             lambda vector: selection.take(apply(selection.spread(vector))),
             self._of_some,
             lambda: (selection.places, *stacked()),
-            self.fuse,
+            self.compiler,
         )
         curvature = algebra.matrix_free(some, selection.take(gradient), selection.take(diagonal))
         return Linearized(curvature, whole)

@@ -180,13 +180,13 @@ class Product(NamedTuple):
         apply: From the tensor v [n] to the tensor J^T J v [n].
         plain: The same as (v, *arguments) for the inside of a compiled loop; one object for all points.
         arguments: Gives these tensors.
-        fuse: Whether XLA can compile it.
+        compiler: Compiles what is made of it; None for the algebra's own way.
     """
 
     apply: Callable[[Tensor], Tensor]
     plain: Callable[..., Tensor]
     arguments: Callable[[], tuple[Any, ...]]
-    fuse: bool = True
+    compiler: Callable[[Callable[..., Any]], Callable[..., Any]] | None = None
 
 
 class Algebra(Penalizing, Protocol):

@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from lmrun.config.solvers import SolverConfig
 from lmrun.curvature.batch import chunk_rows, make_batch, make_rows, split_batch
+from lmrun.curvature.content import _named_by_content as named_by_content
 from lmrun.curvature.forms import DIRECT_BYTES, FORMS, HELD, SOLVERS, Sizes, held_bytes
 from lmrun.curvature.kernels import Kernels
 from lmrun.curvature.problem import Problem
@@ -160,6 +161,27 @@ def test_values_that_are_too_many_are_not_kept(case, place, monkeypatch):
         model = problem.linearize(case.params)
         steps.append(problem.damped_trial(case.params, model, 0.1, scaling).params)
     np.testing.assert_allclose(*steps, rtol=1e-11)
+
+
+def test_equal_networks_share_their_compiled_loops(make_mlp, monkeypatch):
+    """A process that fits again and again on a device would keep a loop of each fit otherwise."""
+    names = []
+
+    def recorded(*arguments):
+        found = named_by_content(*arguments)
+        names[-1].add(found[0].signature.name)
+        return found
+
+    monkeypatch.setattr("lmrun.curvature.content._named_by_content", recorded)
+    split = Split(np.ones((3, 2)), np.ones((3, 3)), np.ones(3))
+    for _ in range(2):
+        names.append(set())
+        network, algebra = make_mlp(2, [2], 3), DeviceAlgebra("float64", EXACT)
+        kernels, params = Kernels(network, MeanSquaredError()), tf.constant(network.params())
+        problem = Problem(kernels, split_batch(split, "float64", 3), algebra, form=FORMS["cg"](kernels, algebra))
+        problem.damped_trial(params, problem.linearize(params), 0.1, tf.ones_like(params))
+    assert names[0] == names[1]
+    assert sum("nested" in name for name in names[0]) == 2
 
 
 def test_pieces_are_filled_up_with_rows_that_have_a_value(make_formula, monkeypatch):

@@ -8,8 +8,10 @@ from test_drive import invoke, same
 from typer.testing import CliRunner
 
 from lmrun.cli import app
+from lmrun.errors import UsageError
+from lmrun.sweep.executors.base import Demands
 
-pytest.importorskip("ray", reason="Ray is not installed: pip install 'lmrun[ray]'")
+ray = pytest.importorskip("ray", reason="Ray is not installed: pip install 'lmrun[ray]'")
 
 SWEEP = """\
 base:
@@ -34,3 +36,13 @@ def test_a_sweep_on_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None
     for run in ("sweep-a-0001", "sweep-a-0002"):
         invoke("train", f"runs/{run}/config.yaml", "--name", f"{run}-alone", "--quiet")
         assert same(Path("runs", run), Path("runs", f"{run}-alone"))
+
+
+@pytest.mark.parametrize("address", ["localhost:1", "ray://localhost:1", "localhost:99999", "localhost:x"])
+def test_where_nobody_listens_is_said_at_once(address, tmp_path, monkeypatch):
+    """Without Ray's own two minutes."""
+    monkeypatch.setattr(ray, "init", lambda **_: pytest.fail("it was asked"))
+    from lmrun.sweep.executors.on_ray import make
+
+    with pytest.raises(UsageError, match=f"There is no Ray cluster at {address}: "):
+        make(Demands(1, 1, 0, address, tmp_path))

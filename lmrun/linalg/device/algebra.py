@@ -135,7 +135,7 @@ class DeviceAlgebra:
         """One compiled loop per product, for all points."""
         form = self._products.get(product.plain)
         if form is None:
-            form = Products(product.plain, self.truncation, fuse=product.fuse)
+            form = Products(product, self.truncation)
             self._products[product.plain] = form
         return DeviceCurvature(form, (gradient, diagonal, *product.arguments()))
 

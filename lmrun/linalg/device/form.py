@@ -25,9 +25,9 @@ P = ParamSpec("P")
 R = TypeVar("R")
 
 
-def compiled(function: Callable[P, R], *, fuse: bool = True) -> Callable[P, R]:
-    """Compile once per combination of shapes; with XLA unless told otherwise."""
-    traced: Callable[P, R] = tf.function(function, jit_compile=fuse, autograph=False)
+def compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """Compile once per combination of shapes."""
+    traced: Callable[P, R] = tf.function(function, jit_compile=True, autograph=False)
     return traced
 
 
@@ -35,15 +35,18 @@ class DeviceForm(ABC):
     """One form of J^T J: what each of its functions does is said in `linalg.algebra`.
 
     Nothing here waits for the device.
+
+    Args:
+        compiler: Makes compiled functions of tensors.
     """
 
-    def __init__(self, *, fuse: bool = True) -> None:
-        self.known = compiled(lambda data: (self.gradient(data), self.diagonal(data)), fuse=fuse)
-        self.attempt = compiled(self._attempt, fuse=fuse)
-        self.attempt_within = compiled(self._attempt_within, fuse=fuse)
-        self.turned = compiled(self.turn, fuse=fuse)
-        self.whole_step = compiled(self.whole, fuse=fuse)
-        self.square = compiled(self.squared, fuse=fuse)
+    def __init__(self, compiler: Callable[[Callable[..., Any]], Callable[..., Any]] = compiled) -> None:
+        self.known = compiler(lambda data: (self.gradient(data), self.diagonal(data)))
+        self.attempt = compiler(self._attempt)
+        self.attempt_within = compiler(self._attempt_within)
+        self.turned = compiler(self.turn)
+        self.whole_step = compiler(self.whole)
+        self.square = compiler(self.squared)
 
     @abstractmethod
     def gradient(self, data: Data) -> Tensor:

@@ -7,7 +7,8 @@ from typing import Any, NamedTuple
 
 import tensorflow as tf
 
-from lmrun.linalg.device.form import Data, DeviceForm, Factor
+from lmrun.linalg.algebra import Product
+from lmrun.linalg.device.form import Data, DeviceForm, Factor, compiled
 from lmrun.linalg.truncation import Truncation
 
 Tensor = Any
@@ -72,15 +73,14 @@ class Products(DeviceForm):
     """The data is the gradient [n], the diagonal [n] and what the product takes after v.
 
     Args:
-        product: (v, *arguments) to J^T J v [n].
+        product: See `Product`.
         truncation: Where conjugate gradients end.
-        fuse: Whether XLA compiles the loop; TensorFlow's executor runs it otherwise.
     """
 
-    def __init__(self, product: Callable[..., Tensor], truncation: Truncation, *, fuse: bool) -> None:
-        self.product = product
+    def __init__(self, product: Product, truncation: Truncation) -> None:
+        self.product = product.plain
         self.truncation = truncation
-        super().__init__(fuse=fuse)
+        super().__init__(product.compiler or compiled)
 
     def gradient(self, data: Data) -> Tensor:
         """As given."""

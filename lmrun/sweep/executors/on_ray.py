@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import logging
 import os
+import socket
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
@@ -23,6 +24,8 @@ except ImportError as missing:
 
 CONTROL = "control"
 """The group of methods that answer while a run is trained."""
+KNOCK_SECONDS = 10.0
+"""For the head of a cluster to accept a connection."""
 STOP_SECONDS = 60.0
 """For the step, and the checkpoint, of a run that is asked to stop."""
 
@@ -134,7 +137,19 @@ class RayExecutor:
             ray.shutdown()
 
 
-def _first_line(error: RayError) -> str:
+def _knock(address: str) -> None:
+    """See whether somebody listens at host:port, where there is one; Ray itself waits for two minutes.
+
+    Raises:
+        OSError: Nobody does.
+        ValueError, OverflowError: The port is no port.
+    """
+    host, _, port = address.rpartition("://")[2].rpartition(":")
+    if host:
+        socket.create_connection((host.strip("[]"), int(port)), KNOCK_SECONDS).close()
+
+
+def _first_line(error: Exception) -> str:
     return str(error).strip().splitlines()[0]
 
 
@@ -155,8 +170,9 @@ def make(demands: Demands) -> RayExecutor:
     owned = not ray.is_initialized()
     if owned and address is not None:
         try:
+            _knock(address)
             ray.init(address=address, **quiet)
-        except (ConnectionError, ValueError, RuntimeError) as error:
+        except (OSError, OverflowError, ValueError, RuntimeError) as error:
             raise UsageError(f"There is no Ray cluster at {address}: {_first_line(error)}") from error
     elif owned:
         here = max(cores(), (demands.workers or 1) * demands.cpus)
