@@ -18,6 +18,9 @@ SHIPPED = "lmrun"
 """The entrant that runs a shipped config as it is."""
 LINES = (("sinc", 1.5e-8), ("rosenbrock-mlp", 1.2e-5), ("rosenbrock-nd", 7e-6), ("mnist-cnn", 0.97))
 """Problems and targets."""
+HEADING = """\
+| parameters | goal | best other | lmrun | lowest, best other | lmrun |
+|---|---|---|---|---|---|"""
 TITLES = {
     "sinc": "sinc, 61 parameters",
     "rosenbrock-mlp": "Rosenbrock 2-D, 41",
@@ -28,9 +31,8 @@ TITLES = {
 
 def table(document: dict[str, Any]) -> str:
     """Return it in Markdown, for the results of `benchmarks.run`."""
-    heading = "| parameters | goal | best other package | lmrun | lowest then, other | lmrun |\n|---|---|---|---|---|---|"
     rows = [line(PROBLEMS[name], target, document["problems"][name]) for name, target in LINES]
-    return "\n".join([heading, *rows])
+    return "\n".join([HEADING, *rows])
 
 
 def line(problem: Problem, target: float, results: dict[str, Any]) -> str:

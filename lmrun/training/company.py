@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from copy import copy
 from typing import TYPE_CHECKING
 from zlib import crc32
 
@@ -53,7 +52,7 @@ class Company:
 
     def keep(self, state: LoopState) -> None:
         """Remember a state between two steps: it is what can be kept where what follows ends in an error."""
-        self._state = copy(state)
+        self._state = state.copy()
         if self.reducer.workers > 1:
             self._point = crc32(np.ascontiguousarray(state.params).data)
 

@@ -65,6 +65,12 @@ class LoopState:
     status: str | None = None
     estimates: dict[str, float] | None = None
 
+    def copy(self) -> LoopState:
+        """Return another one with the same values; once a step, so without the 25 microseconds of `copy`."""
+        other = object.__new__(LoopState)
+        other.__dict__.update(self.__dict__)
+        return other
+
 
 NUMBERS = (
     "initial_loss",

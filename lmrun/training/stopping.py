@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from typing import NamedTuple
 
 from lmrun.config.training import TrainingConfig
 from lmrun.optimizers.base import StepInfo
@@ -11,8 +11,7 @@ from lmrun.optimizers.convergence import tolerances_of
 from lmrun.status import Status
 
 
-@dataclass(frozen=True)
-class Standing:
+class Standing(NamedTuple):
     """Where a run stands.
 
     Attributes:

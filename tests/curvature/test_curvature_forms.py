@@ -178,7 +178,9 @@ def test_equal_networks_share_their_compiled_loops(make_mlp, monkeypatch):
         names.append(set())
         network, algebra = make_mlp(2, [2], 3), DeviceAlgebra("float64", EXACT)
         kernels, params = Kernels(network, MeanSquaredError()), tf.constant(network.params())
-        problem = Problem(kernels, split_batch(split, "float64", 3), algebra, form=FORMS["cg"](kernels, algebra))
+        problem = Problem(
+            kernels, split_batch(split, "float64", 3), algebra, form=FORMS["cg"](kernels, algebra)
+        )
         problem.damped_trial(params, problem.linearize(params), 0.1, tf.ones_like(params))
     assert names[0] == names[1]
     assert sum("nested" in name for name in names[0]) == 2
