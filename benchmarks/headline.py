@@ -19,7 +19,7 @@ SHIPPED = "lmrun"
 LINES = (("sinc", 1.5e-8), ("rosenbrock-mlp", 1.2e-5), ("rosenbrock-nd", 7e-6), ("mnist-cnn", 0.97))
 """Problems and targets."""
 HEADING = """\
-| parameters | goal | best other | lmrun | lowest, best other | lmrun |
+| | goal | best other package | lmrun | best value, other package | lmrun |
 |---|---|---|---|---|---|"""
 TITLES = {
     "sinc": "sinc, 61 parameters",

@@ -59,24 +59,26 @@ class CompiledNest(Generic[P, R]):
     """The same for a function whose arguments are structures of tensors; their leaves alone are passed on.
 
     Args:
-        function: Takes structures of tensors and None by position, always of the same kind.
+        function: Takes structures of tensors and None by position; so many leaves have one structure.
         fuse: See `Compiled`.
     """
 
     def __init__(self, function: Callable[P, R], *, fuse: bool = True) -> None:
         self._function: Callable[..., R] = function
-        self._structure: Any = None
+        self._structures: dict[int, Any] = {}
         self._compiled: Compiled[..., R] = Compiled(self._nested, fuse=fuse)
 
     def __call__(self, *args: P.args, **kwargs: P.kwargs) -> R:
         """Call, compiling first where the shapes are new."""
-        if self._structure is None:
-            self._structure = args
-        tf.nest.assert_same_structure(self._structure, args)
-        return self._compiled(*tf.nest.flatten(args))
+        leaves = tf.nest.flatten(args)
+        if len(leaves) not in self._structures:
+            # Without the tensors, which would stay in the memory.
+            self._structures[len(leaves)] = tf.nest.map_structure(lambda leaf: 0, args)
+        tf.nest.assert_same_structure(self._structures[len(leaves)], args)
+        return self._compiled(*leaves)
 
     def _nested(self, *leaves: Tensor) -> R:
-        return self._function(*tf.nest.pack_sequence_as(self._structure, leaves))
+        return self._function(*tf.nest.pack_sequence_as(self._structures[len(leaves)], leaves))
 
 
 def _tensor(arg: Any) -> Any:

@@ -36,8 +36,8 @@ def test_limits(limits, status):
 
 def test_patience_counts_validations_without_a_best():
     training = TrainingConfig(patience=3)
-    assert stopping.spent(training, replace(HERE, since_best=2)) is None
-    assert stopping.spent(training, replace(HERE, since_best=3)) is Status.PATIENCE
+    assert stopping.spent(training, HERE._replace(since_best=2)) is None
+    assert stopping.spent(training, HERE._replace(since_best=3)) is Status.PATIENCE
 
 
 @pytest.mark.parametrize(
@@ -53,7 +53,7 @@ def test_patience_counts_validations_without_a_best():
 def test_tolerances(changes, status):
     training = TrainingConfig(gradient_tolerance=1e-9, step_tolerance=1e-8)
     assert stopping.converged(training, HERE, info(**changes)) is status
-    assert stopping.converged(training, replace(HERE, full_batch=False), info(**changes)) is None
+    assert stopping.converged(training, HERE._replace(full_batch=False), info(**changes)) is None
 
 
 @pytest.mark.parametrize(

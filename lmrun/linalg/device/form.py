@@ -41,7 +41,9 @@ class DeviceForm(ABC):
     """
 
     def __init__(self, compiler: Callable[[Callable[..., Any]], Callable[..., Any]] = compiled) -> None:
-        self.known = compiler(lambda data: (self.gradient(data), self.diagonal(data)))
+        self.known: Callable[[Data], tuple[Tensor, Tensor]] = compiler(
+            lambda data: (self.gradient(data), self.diagonal(data))
+        )
         self.attempt = compiler(self._attempt)
         self.attempt_within = compiler(self._attempt_within)
         self.turned = compiler(self.turn)
