@@ -19,7 +19,7 @@ from lmrun.compare.results import Result
 # Tests neither read nor fill the user's cache of compiled functions; nor do the processes that they start.
 os.environ["LMRUN_CACHE"] = "off"
 
-# What importing and collecting make stays to the end: the collector of garbage need not look at it ever again.
+# What importing and collecting make stays to the end: the collector of garbage need never look at it again.
 gc.disable()
 
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=20)
