@@ -5,6 +5,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+import tensorflow as tf
 
 KERNELS = ("value", "value_and_gradient", "jacobian_and_residual", "gradient_and_hessian", "bend")
 
@@ -30,6 +31,8 @@ def make_problem() -> Callable[..., Any]:
         if algebra is None:
             own = host_kernels(network, loss) or formula_kernels(network, loss)
         kernels = own or Kernels(network, loss)
+        # Points stay tensors, whatever the kernels make of them.
+        kernels.point = tf.convert_to_tensor
         for name in KERNELS:
             if isinstance(getattr(kernels, name), Compiled):
                 setattr(kernels, name, getattr(kernels, f"plain_{name}"))
