@@ -31,6 +31,8 @@ Differences = Callable[[Callable[[Float64], Float64], Float64], Float64]
 
 def pytest_collection_finish() -> None:
     gc.freeze()
+    # Nor at all that is alive whenever 700 objects more are: a traced function is thousands.
+    gc.set_threshold(20_000, 10, 10)
     gc.enable()
 
 

@@ -28,8 +28,7 @@ LOSSES = {
     "sparse": SparseCategoricalCrossentropy(),
     "projected": Projected(SparseCategoricalCrossentropy(), 2),
 }
-ROWS, CHUNK = 11, 4
-"""As in `test_curvature_forms`, with the same network: the functions are compiled once for both."""
+ROWS, CHUNK = 22, 8
 SOME = np.array([0, 2, 3, 7, 9])
 
 
@@ -124,7 +123,7 @@ def test_a_sample_of_the_rows(case, place, form):
     problem = make(case, place, form)
     n = case.kernels.network.size
     model = problem.linearize(case.params, rows=0.5)
-    assert model.chunks.batch.samples == 6
+    assert model.chunks.batch.samples == 12
     J, _, _ = dense(case, model.chunks, np.zeros(n))
     gradient = dense(case, problem.chunks, np.zeros(n))[2]
     np.testing.assert_allclose(model.gradient, gradient, rtol=1e-10, atol=1e-12)
