@@ -1,5 +1,6 @@
 """Fixtures that several rooms share: tiny models, and numbers made without any framework."""
 
+import gc
 import os
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
@@ -18,11 +19,21 @@ from lmrun.compare.results import Result
 # Tests neither read nor fill the user's cache of compiled functions; nor do the processes that they start.
 os.environ["LMRUN_CACHE"] = "off"
 
+# What importing and collecting make stays to the end: the collector of garbage need never look at it again.
+gc.disable()
+
 settings.register_profile("repeatable", deadline=None, derandomize=True, max_examples=20)
 settings.load_profile("repeatable")
 
 Float64 = NDArray[np.float64]
 Differences = Callable[[Callable[[Float64], Float64], Float64], Float64]
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    # Nor at all that is alive whenever 700 objects more are: a traced function is thousands.
+    gc.set_threshold(20_000, 10, 10)
+    gc.enable()
 
 
 @pytest.fixture

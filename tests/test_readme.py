@@ -6,9 +6,10 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from trained_here import train_here
 from typer.testing import CliRunner
 
-from lmrun.cli import app
+from lmrun.cli import app, comparing
 
 README = Path(__file__).parents[1] / "README.md"
 QUICK = {
@@ -41,6 +42,8 @@ def test_two_processes_are_told_the_same() -> None:
 
 def test_every_command_runs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
+    # What its own processes do is in `tests/cli/test_compare.py`.
+    monkeypatch.setattr(comparing, "train", train_here)
     x = np.linspace(0, 1, 50)
     np.savetxt("data.csv", np.stack([x, x, np.sin(x)], axis=1), delimiter=",", header="x1,x2,y", comments="")
     Path("sweep.yaml").write_text(SWEEP, encoding="utf-8")

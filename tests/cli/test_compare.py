@@ -1,18 +1,15 @@
 """`lmrun compare` from typed words to a stored comparison; the runs are real and tiny."""
 
 import json
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
-import typer
+from trained_here import train_here
 from typer.testing import CliRunner, Result
 
 from lmrun.cli import app, comparing
-from lmrun.cli.child import Wanted, typed
+from lmrun.cli.child import Wanted
 from lmrun.config.load import load_config
-from lmrun.runs.create import draw_name
-from lmrun.runs.layout import RunDirectory
 
 TINY = ["dataset.points=200", "model.hidden=[2]", "training={batch_size: full, max_steps: 20}"]
 
@@ -30,16 +27,6 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def there(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.chdir(folder)
     return folder
-
-
-def train_here(
-    need: Wanted, config: str, overrides: Sequence[str], runs_dir: Path, counted: str
-) -> RunDirectory:
-    """Train as a child would, without another process that loads TensorFlow for seconds."""
-    name = draw_name("sinc", need.item, need.loaded.config.seed)
-    assert CliRunner().invoke(app, typed(need, config, overrides, runs_dir, name)).exit_code == 0
-    typer.echo(f"{need.item}, seed {need.loaded.config.seed} ({counted})", err=True)
-    return RunDirectory(runs_dir / name)
 
 
 @pytest.fixture

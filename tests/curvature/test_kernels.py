@@ -4,7 +4,7 @@ import keras
 import numpy as np
 import pytest
 import tensorflow as tf
-from keras_models import FLOAT, FUNCTIONAL, GENERIC, WHOLE, dense, randomized
+from keras_models import FLOAT, GENERIC, WHOLE, dense, randomized
 
 from lmrun.curvature.batch import for_kernels, make_rows
 from lmrun.curvature.compiled import Compiled
@@ -16,18 +16,28 @@ from lmrun.losses.elementwise import MeanSquaredError
 
 ROWS = 4
 IMAGES = [
-    keras.Input((6, 5, 2), **FLOAT),
     keras.layers.Conv2D(2, 2, **FLOAT),
     keras.layers.BatchNormalization(**FLOAT),
     keras.layers.MaxPooling2D(2, padding="same", **FLOAT),
     keras.layers.SeparableConv2D(2, 2, activation="tanh", **FLOAT),
     keras.layers.AveragePooling2D((1, 2), padding="same", **FLOAT),
     keras.layers.Flatten(**FLOAT),
-    dense(2),
 ]
+
+
+def images():
+    """Layers of images, and a model behind them that is called twice."""
+    inputs, width = keras.Input((6, 5, 2), **FLOAT), keras.Input((3,), **FLOAT)
+    inner = keras.Model(width, [dense(1)(width), dense(3)(width)])
+    x = inputs
+    for layer in IMAGES:
+        x = layer(x)
+    first, hidden = inner(dense(3)(x))
+    return keras.Model(inputs, keras.layers.Concatenate(**FLOAT)([first, inner(hidden)[0]]))
+
+
 MODELS = {
-    "images": lambda: keras.Sequential(IMAGES),
-    "nested": FUNCTIONAL["nested model"],
+    "images": images,
     "loop": lambda: keras.Sequential(
         [keras.Input((3, 2), **FLOAT), keras.layers.SimpleRNN(1, **FLOAT), GENERIC["rational"][1]()]
     ),

@@ -99,9 +99,8 @@ def test_the_other_parameters_step_by_kaufmans_matrix(case, place, form):
     """Against (J_a^T P J_a + damping) step = -J_a^T r, P being the projection beside J_c."""
     problem = make(case, place, form)
     start = problem.settle(case.params)
-    table = case.kernels.jacobian_and_residual(start, *split_batch(case.split, "float64", ROWS).chunks[0])[
-        0
-    ].numpy()
+    (rows,) = split_batch(case.split, "float64", ROWS).chunks
+    table = case.kernels.plain_jacobian_and_residual(start, *rows).rows.numpy()
     part, J, r = problem.projection.call.part, table[:-1].T, table[-1]
     own = np.arange(part.start, part.start + part.size)
     J_a, J_c = np.delete(J, own, axis=1), J[:, own]

@@ -1,6 +1,7 @@
 """Every form of J^T J, on the host and on the device, against dense least squares in float64."""
 
 import warnings
+from itertools import product
 
 import numpy as np
 import pytest
@@ -55,11 +56,17 @@ def assert_near(actual, expected, rtol):
     assert np.linalg.norm(np.asarray(actual) - expected) <= rtol * np.linalg.norm(expected)
 
 
-@pytest.mark.parametrize("dtype", ["float32", "float64"])
+# XLA compiles for every type and shape. As many rows as parameters are no case of their own in float32.
+@pytest.mark.parametrize(
+    ("place", "shape", "dtype"),
+    [
+        (place, shape, dtype)
+        for place, shape, dtype in product(PLACES, SHAPES, RTOL)
+        if (place, shape, dtype) != ("device", "m = n", "float32")
+    ],
+)
 @pytest.mark.parametrize("scaling", SCALINGS)
-@pytest.mark.parametrize("shape", SHAPES)
 @each_form
-@each_place
 def test_damped_steps(*, place, form, shape, scaling, dtype, make_curvature):
     J, r, bent = make(shape)
     D, rtol = scaling_of(scaling, J), RTOL[dtype]

@@ -287,7 +287,9 @@ def test_a_formula_out_of_its_domain_is_invalid(make_formula, make_problem):
 
 
 def test_an_exact_fit_has_no_step(make_formula, make_problem):
-    problem = make_problem(make_formula("a*x + b*y", a=1, b=2), X, X @ [[1.0], [2.0]])
+    # Sixty-fourths are added without rounding.
+    x = np.round(64 * X) / 64
+    problem = make_problem(make_formula("a*x + b*y", a=1, b=2), x, x @ [[1.0], [2.0]])
     params = params_of(problem)
     moved, _, info = first_step(lm(), problem)
     assert info.status is Status.NO_PROGRESS

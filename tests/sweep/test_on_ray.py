@@ -26,6 +26,9 @@ workers: 1
 def test_a_sweep_on_ray(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("RAY_USAGE_STATS_ENABLED", "0")
+    # Processes for tasks, of which there are none: each takes seconds to start.
+    monkeypatch.setenv("RAY_prestart_worker_first_driver", "0")
+    monkeypatch.setenv("RAY_enable_worker_prestart", "0")
     Path("d.csv").write_text("x,y\n1,2\n2,3\n3,5\n4,4\n")
     Path("s.yaml").write_text(SWEEP)
     result = CliRunner().invoke(app, ["sweep", "s.yaml", "--name", "a", "--json"])
