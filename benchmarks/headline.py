@@ -36,14 +36,19 @@ def table(document: dict[str, Any]) -> str:
 
 
 def line(problem: Problem, target: float, results: dict[str, Any]) -> str:
-    """Seconds to the target, and the lowest error in the problem's time, of the best peer and of lmrun."""
+    """Seconds to the target, and the lowest error in the problem's time, of the best peer and of lmrun.
+
+    A run that failed did not get there.
+    """
     entrants = {entrant["name"]: entrant["package"] for entrant in results["entrants"]}
-    done: dict[str, list[dict[str, Any]]] = {name: [] for name in entrants}
+    seconds: dict[str, list[float | None]] = {name: [] for name in entrants}
+    lowest_errors: dict[str, list[float | None]] = {name: [] for name in entrants}
     for run in results["runs"]:
-        if "failure" not in run:
-            done[run["entrant"]].append(run)
-    times = {name: spread([run["seconds_to"][str(target)] for run in runs]) for name, runs in done.items()}
-    errors = {name: spread([run["lowest_error"] for run in runs]) for name, runs in done.items()}
+        failed, name = "failure" in run, run["entrant"]
+        seconds[name].append(None if failed else run["seconds_to"][str(target)])
+        lowest_errors[name].append(None if failed else run["lowest_error"])
+    times = {name: spread(values) for name, values in seconds.items()}
+    errors = {name: spread(values) for name, values in lowest_errors.items()}
     peers = [name for name, package in entrants.items() if package != "lmrun"]
     goal = f"MSE {_power(target)}" if problem.measure == "mse" else f"{target:.1%} right"
     best, ours = min((times[name] for name in peers), key=_middle), times[SHIPPED]
@@ -52,7 +57,7 @@ def line(problem: Problem, target: float, results: dict[str, Any]) -> str:
         TITLES[problem.name],
         goal,
         f"{best.middle:.3g} s" if best.known else f"> {problem.limit_seconds:g} s",
-        f"**{ours.middle:.2g} s**",
+        f"**{ours.middle:.2g} s**" if ours.known else f"> {problem.limit_seconds:g} s",
         f"{_value(problem, lowest)} in {problem.budget_seconds:g} s",
         f"**{_value(problem, own)}**",
     ]
@@ -64,6 +69,8 @@ def _middle(one: Spread) -> float:
 
 
 def _value(problem: Problem, error: Spread) -> str:
+    if not error.known:
+        return "–"
     return _power(error.middle) if problem.measure == "mse" else f"{1 - error.middle:.2%}"
 
 

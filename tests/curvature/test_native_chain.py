@@ -139,6 +139,17 @@ def test_samples_that_lie_one_after_the_other_make_the_same(image, rows, dtype):
             np.testing.assert_array_equal(one, other)
 
 
+def test_parameters_may_lie_apart(chains):
+    """A copy for C must live as long as the call."""
+    params, plain, native = chains["float64"]
+    inputs = np.random.default_rng(0).normal(size=(plain.inputs, 5))
+    apart = np.repeat(params, 2)[::2]
+    for chain in (native, plain):
+        made = (derivatives(chain, given, inputs, [slice(0, 5)], "float64") for given in (apart, params))
+        for one, other in zip(*made, strict=True):
+            np.testing.assert_array_equal(one, other)
+
+
 @pytest.mark.parametrize("name", [name for name in ACTIVATIONS if name != "linear"])
 def test_every_slope(name):
     """Those in C are those in NumPy; a chain with another one is none in C."""
@@ -161,12 +172,17 @@ def test_every_slope(name):
     {
         "dense": lambda: [flatten(), dense(2)],
         "pooling": lambda: [conv(2, 2), keras.layers.MaxPooling2D(2), flatten(), dense(1)],
+        "large": lambda: [conv(200, 2), flatten(), dense(10), dense(1)],
         "flatten with an activation": lambda: [conv(1, 2), flatten(), keras.layers.Activation("tanh")],
     }.items(),
     ids=lambda item: item[0],
 )
-def test_what_is_no_chain_in_c(layers):
-    assert in_c((4, 4, 1), chain_for((4, 4, 1), layers[1]())[1]) is None
+def test_what_is_no_chain_in_c(layers, monkeypatch):
+    """Nothing is compiled for it."""
+    _, plain = chain_for((4, 4, 1), layers[1]())
+    monkeypatch.setattr(module, "library", lambda *_, **__: pytest.fail("it compiles"))
+    monkeypatch.setattr(module, "native_convolution", lambda *_, **__: pytest.fail("it compiles"))
+    assert in_c((4, 4, 1), plain) is None
 
 
 @pytest.mark.parametrize("missing", ["chain", "dense"])

@@ -31,3 +31,14 @@ def test_the_table_follows_the_race(raced):
     (line,) = [line for line in table(raced).splitlines() if line.startswith("| sinc")]
     assert "**77 s**" in line
     assert "1.2e-13 in 10 s" in line
+
+
+def test_runs_that_failed_did_not_get_there(raced):
+    for run in raced["problems"]["sinc"]["runs"]:
+        if run["entrant"] == "lmrun" and run["seed"] > 10:
+            del run["seconds_to"], run["lowest_error"]
+            run["failure"] = "It crashed."
+    (line,) = [line for line in table(raced).splitlines() if line.startswith("| sinc")]
+    *_, ours, _, error = line.removesuffix(" |").split(" | ")
+    assert ours.startswith("> ")
+    assert error == "**–**"

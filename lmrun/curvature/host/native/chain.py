@@ -22,6 +22,7 @@ from lmrun.curvature.host.layers.dense import Dense
 from lmrun.curvature.host.layers.shapes import Flatten
 from lmrun.curvature.host.layers.windows import Windows
 from lmrun.curvature.host.native.convolution import (
+    LARGEST,
     REALS,
     NativeConvolution,
     native_convolution,
@@ -35,6 +36,7 @@ SOURCE = Path(__file__).with_name("chain.c")
 WHOLES = {"float32": "uint32_t", "float64": "uint64_t"}
 FUNCTIONS = ("forward", "pull", "table", "gradient")
 """Of a layer, see convolution.c."""
+ONE_PLACE = ((1, 1),) * 3
 OUTSIDE = -1
 """Where a padded image has nothing of the layer before."""
 
@@ -141,13 +143,13 @@ class NativeChain:
     def at(self, params: Array, inputs: Array) -> NativePoint:
         """See `Propagation`."""
         count = inputs.shape[-1]
-        rows, order = self._rows(inputs)
+        (rows, order), beside = self._rows(inputs), np.ascontiguousarray(params)
         memory = self.scratch.take(-(-count // self.lanes), self.held * self.lanes, rows.dtype)
         outputs = self.scratch.take(self.width, count, rows.dtype)
         self.compiled.forward(
             self.layers,
             len(self.layers),
-            start_of(np.ascontiguousarray(params)),
+            start_of(beside),
             *steps(rows),
             start_of(order),
             Size(self.plain.inputs),
@@ -179,8 +181,8 @@ class NativeChain:
     def gradient(self, point: NativePoint, pulled: Seed) -> Array:
         """See `Propagation`."""
         total = np.zeros(self.size)
-        whole = (0, pulled.cotangents.shape[1])
-        self._backward(point, pulled, whole, (Address(None), Size(0), start_of(total)))
+        out = (Address(None), Size(0), start_of(total))
+        self._backward(point, pulled, (0, pulled.cotangents.shape[1]), out)
         return total.astype(pulled.cotangents.dtype)
 
     def _backward(
@@ -214,10 +216,9 @@ def native_chain(chain: Chain, shape: tuple[int, ...]) -> NativeChain | None:
         chain: The layers.
         shape: Of a sample, its channels first.
     """
-    dtypes = [layer.dtype for layer in chain.layers if isinstance(layer, NativeConvolution)]
-    if not dtypes:
+    dtype = next((layer.dtype for layer in chain.layers if isinstance(layer, NativeConvolution)), None)
+    if dtype is None or not all(map(_known, chain.layers)):
         return None
-    dtype = dtypes[0]
     natives = each(lambda layer: _native(layer, dtype), chain.layers)
     compiled = library(SOURCE, REAL=REALS[dtype], WHOLE=WHOLES[dtype])
     if compiled is None:
@@ -227,7 +228,7 @@ def native_chain(chain: Chain, shape: tuple[int, ...]) -> NativeChain | None:
     # Where the values before stand, where the next ones can, and the order of those before in the image.
     before, held, order = 0, chain.inputs, np.arange(chain.inputs, dtype=np.int32)
     for layer, native in zip(chain.layers, natives, strict=True):
-        if isinstance(layer, Flatten) and layer.activation is IDENTITY:
+        if isinstance(layer, Flatten):
             order = order.reshape(layer.shape[-1], -1).T.ravel()
             continue
         if native is None:
@@ -251,16 +252,22 @@ def native_chain(chain: Chain, shape: tuple[int, ...]) -> NativeChain | None:
     )
 
 
+def _known(layer: Layer) -> bool:
+    """Whether a layer is there in C, so that none is compiled for nothing."""
+    if isinstance(layer, Flatten):
+        return layer.activation is IDENTITY
+    small = isinstance(layer, Dense) and layer.inputs * layer.units <= LARGEST
+    known = layer.activation is IDENTITY or layer.activation.native is not None
+    return known and (small or isinstance(layer, NativeConvolution))
+
+
 def _native(layer: Layer, dtype: str) -> NativeConvolution | None:
     """A layer in C; a dense one is a convolution over an image of one place."""
-    native = layer if isinstance(layer, NativeConvolution) else None
-    if isinstance(layer, Dense):
-        lengths = ((1, 1),) * 3
-        windows = Windows.over((1, 1, layer.inputs), *lengths, "valid")
-        place = (layer.start, layer.inputs, layer.units)
-        native = native_convolution(place, layer.activation, windows, lengths, dtype, bias=layer.bias)
-    known = layer.activation is IDENTITY or layer.activation.native is not None
-    return native if known else None
+    if not isinstance(layer, Dense):
+        return layer if isinstance(layer, NativeConvolution) else None
+    windows = Windows.over((1, 1, layer.inputs), *ONE_PLACE, "valid")
+    place = (layer.start, layer.inputs, layer.units)
+    return native_convolution(place, layer.activation, windows, ONE_PLACE, dtype, bias=layer.bias)
 
 
 def _places(windows: Windows, numbers: Places) -> Places | None:
@@ -277,15 +284,12 @@ def _structure(
     if layer.activation is not IDENTITY:
         for name in ("apply", "slope"):
             functions[name] = _function(compiled, f"{name}_{layer.activation.native}")
-    before, image, values = stands
     return _Layer(
         **functions,
+        **dict(zip(("before", "image", "values"), stands, strict=True)),
         places=None if places is None else places.ctypes.data,
         read=layer.windows.padded_size,
         made=layer.outputs,
-        before=before,
-        image=image,
-        values=values,
         start=layer.start,
         weights=layer.inputs * layer.units,
         biases=layer.units if layer.bias else 0,

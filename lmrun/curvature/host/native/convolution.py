@@ -61,7 +61,7 @@ class NativeConvolution(Matrix):
 
     def product(self, params: Array, read: Array, out: Array) -> None:
         """K^T windows + b."""
-        bias = self.matrix(params)[-1] if self.bias else None
+        bias = np.ascontiguousarray(self.matrix(params)[-1]) if self.bias else None
         self._forward(params, read, bias, out)
 
     def along(self, params: Array, read: Array, direction: Array, scratch: Scratch) -> Array:
