@@ -1,7 +1,10 @@
 """Fixtures that several rooms share: tiny models, and numbers made without any framework."""
 
+import atexit
 import gc
 import os
+import shutil
+import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -14,10 +17,16 @@ from finished_runs import result_maker
 from hypothesis import settings
 from numpy.typing import NDArray
 
+from lmrun import c_compiler, compile_cache
 from lmrun.compare.results import Result
 
 # Tests neither read nor fill the user's cache of compiled functions; nor do the processes that they start.
 os.environ["LMRUN_CACHE"] = "off"
+
+SHARED = Path(tempfile.gettempdir(), f"lmrun-tests-{os.environ.get('PYTEST_XDIST_TESTRUNUID', os.getpid())}")
+"""What one of this run's processes has compiled in C, the others need not."""
+atexit.register(shutil.rmtree, SHARED, ignore_errors=True)
+c_compiler.folder = lambda environment: compile_cache.folder(environment) or SHARED
 
 # What importing and collecting make stays to the end: the collector of garbage need never look at it again.
 gc.disable()
@@ -34,6 +43,11 @@ def pytest_collection_finish() -> None:
     # Nor at all that is alive whenever 700 objects more are: a traced function is thousands.
     gc.set_threshold(20_000, 10, 10)
     gc.enable()
+
+
+def pytest_sessionfinish() -> None:
+    # What the process holds at its end is given back by the system.
+    gc.freeze()
 
 
 @pytest.fixture

@@ -16,6 +16,7 @@ pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no 
 def source(tmp_path, monkeypatch):
     """A source, and a cache of its own."""
     monkeypatch.setenv(compile_cache.SETTING, str(tmp_path / "cache"))
+    monkeypatch.setattr(module, "folder", compile_cache.folder)
     path = tmp_path / "answer.c"
     path.write_text(SOURCE)
     library.cache_clear()
