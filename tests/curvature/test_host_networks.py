@@ -159,6 +159,7 @@ def test_bands_add_up(monkeypatch):
             kernels.host_value_and_gradient(params, *rows),
             kernels.host_normal_equations(params, *rows),
             kernels.host_bend(params, direction, *rows),
+            kernels.host_bent_residual(params, direction, *rows),
             kernels.host_outputs(params, rows[0]),
             *[sum(parts) for parts in zip(*pieces, strict=True)],
         ]

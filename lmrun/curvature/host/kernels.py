@@ -232,8 +232,14 @@ class HostKernels(NumpyKernels):
     @silent
     def host_bent_residual(self, params: Tensor, direction: Tensor, *rows: Tensor) -> Array:
         """See `Kernels.plain_bent_residual`."""
-        self.layers.scratch.clear()
-        return np.ravel(self._passed(params, Band(*map(np.asarray, rows))).bent(np.asarray(direction)))
+        if self.loss.random:
+            # The key of the whole chunk, as the Jacobian has it.
+            self.layers.scratch.clear()
+            bands = iter([Band(*map(np.asarray, rows))])
+        else:
+            bands = self._all_bands(*rows)
+        bent = [self._passed(params, band).bent(np.asarray(direction)) for band in bands]
+        return np.ravel(np.concatenate(bent, axis=1))
 
     def normal_equations(self, call: Call) -> Any:
         """See `Kernels.normal_equations`; the call is the chain's last."""
