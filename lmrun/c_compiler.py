@@ -116,6 +116,8 @@ def _name(path: str, source: Path, constants: Mapping[str, int | str]) -> str:
     real = Path(path).resolve()
     parts = [
         source.read_text(encoding="utf-8"),
+        # What it may include.
+        *(header.read_text(encoding="utf-8") for header in sorted(source.parent.glob("*.h"))),
         sorted(constants.items()),
         FLAGS,
         str(real),

@@ -43,6 +43,15 @@ def test_other_constants_are_another_library(source, tmp_path):
     assert len(list((tmp_path / "cache" / FOLDER).iterdir())) == 2
 
 
+def test_another_header_is_another_library(source):
+    header = source.with_name("answer.h")
+    source.write_text('#include "answer.h"\n' + SOURCE)
+    header.write_text("#define ANSWER 5\n")
+    assert library(source).answer() == 5
+    header.write_text("#define ANSWER 6\n")
+    assert again(source).answer() == 6
+
+
 def test_a_damaged_library_is_not_run(source, tmp_path):
     library(source, ANSWER=3)
     (kept,) = (tmp_path / "cache" / FOLDER).iterdir()

@@ -12,8 +12,9 @@ from keras_models import randomized
 from lmrun.curvature.graph import Graph
 from lmrun.curvature.host.activations import ACTIVATIONS
 from lmrun.curvature.host.chain import chain_of
-from lmrun.curvature.host.native import chain as module
-from lmrun.curvature.host.native.chain import native_chain
+from lmrun.curvature.host.native import builder as module
+from lmrun.curvature.host.native.builder import native_chain
+from lmrun.curvature.host.native.convolution import start_of
 
 pytestmark = pytest.mark.skipif(shutil.which("cc") is None, reason="there is no C compiler")
 
@@ -219,5 +220,5 @@ def applied(name, z):
         module.SOURCE, REAL=module.REALS[z.dtype.name], WHOLE=module.WHOLES[z.dtype.name]
     )
     made = z.copy()
-    getattr(compiled, f"apply_{name}")(module.start_of(made), module.Size(len(made)))
+    getattr(compiled, f"apply_{name}")(start_of(made), module.Size(len(made)))
     return made

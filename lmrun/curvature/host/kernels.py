@@ -20,7 +20,7 @@ from lmrun.curvature.host.base import NumpyKernels, silent
 from lmrun.curvature.host.chain import chain_of
 from lmrun.curvature.host.losses.base import HostLoss, Key
 from lmrun.curvature.host.losses.registry import host_loss
-from lmrun.curvature.host.native.chain import native_chain
+from lmrun.curvature.host.native.builder import native_chain
 from lmrun.curvature.host.passes import Head, Pass, weighted
 from lmrun.curvature.host.pieces import Pieces
 from lmrun.curvature.host.propagation import Propagation, Pulled

@@ -11,13 +11,7 @@
 #include <stdint.h>
 #include <string.h>
 
-#if defined(__AVX512F__)
-#define BYTES 64
-#elif defined(__AVX__)
-#define BYTES 32
-#else
-#define BYTES 16
-#endif
+#include "vectors.h"
 #define LANES ((at)(BYTES / sizeof(REAL)))
 #define SINGLE (sizeof(REAL) == 4)
 #define INLINE static inline __attribute__((always_inline))

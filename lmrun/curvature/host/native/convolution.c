@@ -16,13 +16,7 @@
 
 #include <stddef.h>
 
-#if defined(__AVX512F__)
-#define BYTES 64
-#elif defined(__AVX__)
-#define BYTES 32
-#else
-#define BYTES 16
-#endif
+#include "vectors.h"
 /* Sums in registers: 16 and what they are made of fit into 32 registers, 8 into 16. */
 #if defined(__AVX512F__) || defined(__aarch64__)
 #define FILTERS_OF_TILE 4
